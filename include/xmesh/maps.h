@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Keys, values and limits of the BPF maps. Everything here is pinned state that outlives the
+ * program that wrote it: a change of any layout raises XM_ABI. Who writes and who reads which
+ * map is on the card above its definition in bpf/lib/maps.h.
+ */
+#ifndef XMESH_MAPS_H
+#define XMESH_MAPS_H
+
+#include <linux/types.h>
+
+#include "xmesh/addr.h"
+#include "xmesh/reasons.h"
+
+#define XM_ABI 1
+#define XM_ABI_MAGIC 0x786d6573 /* "xmes" */
+
+/* Limits. Each is checked in user space, with an error that names it, and tested at its edge. */
+#define XM_MAX_NODES 65536      /* nodes of the mesh, own cluster included */
+#define XM_MAX_NODE_ADDRS 131072 /* addresses of those nodes */
+#define XM_MAX_ROUTES 131072    /* prefixes of the mesh */
+#define XM_MAX_PODS 16384       /* addresses of local pods */
+#define XM_MAX_IFACES 8192      /* pod interfaces */
+#define XM_MAX_CLUSTERS 1024    /* clusters with an entry in xm_clusters */
+#define XM_MAX_PLENS 16         /* different prefix lengths in use, per family */
+#define XM_NAME_LEN 256         /* DNS-1123 subdomain (253) and its NUL */
+#define XM_EVENTS_SIZE (256 * 1024)
+
+/* ---- xm_config: array of one ------------------------------------------------------------ */
+
+#define XM_CFG_SOURCE_CHECK (1u << 0) /* pods may send only from their own addresses */
+#define XM_CFG_CARRY_LOCAL (1u << 1)  /* node-local pod to pod is carried too */
+
+/*
+ * A prefix length in use. Overlapping prefixes are refused by the model, so at most one length
+ * hits and the order of the slots is free: a slot never moves while it is in use, and an update
+ * of the array is therefore never seen torn. mask is all zero in a free slot.
+ */
+struct xm_plen {
+	__be64 mask[2];
+	__u32 plen; /* of the 128-bit form: IPv4 /24 is 120 */
+	__u32 used; /* 0 = free slot, skipped */
+};
+
+struct xm_config {
+	__u32 magic;
+	__u32 abi;
+	__u32 flags;       /* XM_CFG_* */
+	__u16 cluster;     /* our own id */
+	__be16 port;       /* UDP port of the tunnel */
+	__u32 vni;         /* host order, 24 bits */
+	__u32 node;        /* our own number */
+	struct xm_addr addr4; /* own tunnel endpoints; zero when there is none */
+	struct xm_addr addr6;
+	__u8 vtep_mac[6];  /* own inner MAC, also of xmesh0 */
+	__u16 n_plen[2];   /* slots to look at: [0] IPv4, [1] IPv6 */
+	__u16 pad;
+	struct xm_plen plen[2][XM_MAX_PLENS];
+};
+
+/* ---- xm_nodes: hash, node address -> who that is ---------------------------------------- */
+
+struct xm_node {
+	__u32 number;  /* index into xm_node_state, xm_peer_stats; key of xm_node_names */
+	__u16 cluster;
+	__u16 flags;
+};
+
+#define XM_NODE_TUNNEL (1u << 0) /* this address is the tunnel endpoint for its family */
+
+/* ---- xm_node_state: array by node number, written by BPF -------------------------------- */
+
+struct xm_node_state {
+	__u64 pmtu_until_ns; /* CLOCK_MONOTONIC */
+	__u32 pmtu;          /* outer IP packet size that fits; 0 = as configured */
+	__u32 pad;
+};
+
+/* ---- xm_routes: hash, prefix -> where to ------------------------------------------------- */
+
+struct xm_prefix {
+	__u32 plen; /* of the 128-bit form */
+	struct xm_addr addr;
+};
+
+enum xm_mode { XM_MODE_TUNNEL, XM_MODE_NATIVE };
+
+#define XM_ROUTE_ONLINK (1u << 0) /* next hop is on the link: no FIB lookup needed */
+#define XM_ROUTE_LOCAL (1u << 1)  /* a prefix of this very node: never sent out */
+#define XM_ROUTE_STACK (1u << 2)  /* the kernel has a route of its own: known, not carried */
+
+struct xm_route {
+	__u32 node;
+	__u16 cluster;
+	__u8 mode;     /* enum xm_mode */
+	__u8 flags;    /* XM_ROUTE_* */
+	struct xm_addr outer; /* tunnel endpoint, or next hop of a native route */
+	__u32 ifindex; /* underlay interface that leads there */
+	__u16 mtu;     /* largest inner IP packet */
+	__u8 vtep_mac[6];
+	__u64 since_s; /* wall clock, when this entry was written first */
+};
+
+/* ---- xm_pods: hash, address -> a pod of this node ---------------------------------------- */
+
+#define XM_POD_STACK (1u << 0)  /* both directions through the kernel's stack */
+#define XM_POD_STATIC (1u << 1) /* by `xmesh endpoint add`: kept until deleted */
+#define XM_POD_BRIDGE (1u << 2) /* learned from a bridge's neighbours and FDB */
+
+struct xm_pod {
+	__u32 ifindex;     /* host end of its veth, in the node's namespace */
+	__u32 flags;       /* XM_POD_* */
+	__u8 pod_mac[6];
+	__u8 host_mac[6];  /* what the pod believes its gateway to be */
+	__u32 mtu;         /* of the interface */
+	__u64 since_s;
+};
+
+/* ---- xm_ifaces: hash, ifindex -> a pod interface we are attached to ----------------------- */
+
+struct xm_iface {
+	__u32 n_addrs; /* addresses in xm_pods behind it; 0 = send to the stack, judge nothing */
+	__u32 flags;
+};
+
+/* ---- xm_counters, xm_peer_stats: per-CPU arrays ------------------------------------------- */
+
+struct xm_counter {
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct xm_peer_stat {
+	__u64 rx_packets, rx_bytes, rx_drops;
+	__u64 tx_packets, tx_bytes, tx_drops;
+};
+
+/* ---- xm_node_names, xm_clusters: hashes for people, never read by BPF --------------------- */
+
+struct xm_node_name {
+	char name[XM_NAME_LEN];
+	__u16 cluster;
+	__u16 pad;
+	__u32 n_addrs;
+	struct xm_addr addr[4];
+	__u8 vtep_mac[6];
+	__u16 pad2;
+	__u64 since_s;
+};
+
+struct xm_cluster {
+	char name[64];
+	char origin[XM_NAME_LEN]; /* which feed it comes from, as in "dir /etc/xmesh/clusters/west" */
+	char revision[72];        /* of that feed when its entries were written last */
+	__u8 mode4, mode6;        /* enum xm_mode */
+	__u8 own;                 /* 1 = our own cluster */
+	__u8 pad[5];
+	__u64 since_s;            /* last time that its entries were written */
+};
+
+/* ---- xm_events: ring buffer --------------------------------------------------------------- */
+
+struct xm_event {
+	__u64 time_ns;   /* CLOCK_MONOTONIC */
+	__u16 reason;    /* enum xm_reason */
+	__u8 hook;       /* enum xm_hook */
+	__u8 proto;      /* inner when there is an inner packet */
+	__u32 ifindex;
+	__u32 len;       /* of the IP packet judged (for too-big: the offending size) */
+	__u32 limit;     /* the MTU it did not fit in, else 0 */
+	struct xm_addr src, dst;     /* inner when there is an inner packet */
+	struct xm_addr outer_src;    /* zero when there is none */
+	__be16 sport, dport;         /* zero when there are none */
+	__u16 cluster;   /* of the peer, 0 = unknown */
+	__u16 pad;
+};
+
+#define XM_EVENTS_PER_SECOND 200 /* per CPU; what is beyond is counted as events_lost */
+
+/* ---- xm_event_rate: per-CPU array of one -------------------------------------------------- */
+
+struct xm_event_rate {
+	__u64 window_ns;
+	__u64 count;
+};
+
+/* ---- .rodata of the BPF object, set before it is loaded ------------------------------------ */
+
+struct xm_knobs {
+	__u8 has_decap_l3;   /* BPF_F_ADJ_ROOM_DECAP_L3_* (6.3) */
+	__u8 has_encap_eth;  /* BPF_F_ADJ_ROOM_ENCAP_L2_ETH (5.13) */
+	__u8 has_check_mtu;  /* bpf_check_mtu (5.12) */
+	__u8 skip_adjust;    /* benchmarks only: everything but adjust_room */
+};
+
+#endif

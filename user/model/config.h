@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the operator wrote in xmesh.yaml, checked and with defaults filled in. Pure: from text, to
+ * text. Keys and meaning are those of xmesh.yaml(5). Not for: anything learned at run time.
+ */
+#ifndef XMESH_MODEL_CONFIG_H
+#define XMESH_MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "xmesh/maps.h"
+
+#define CONFIG_DEFAULT_PATH "/etc/xmesh/xmesh.yaml"
+#define CONFIG_MAX_BYTES (1024 * 1024)
+#define CONFIG_MAX_GLOBS 64
+#define CONFIG_MAX_UNDERLAY 16
+
+enum config_path { CONFIG_PATH_AUTO, CONFIG_PATH_FAST, CONFIG_PATH_STACK };
+enum config_xdp { CONFIG_XDP_OFF, CONFIG_XDP_AUTO, CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
+enum config_carry { CONFIG_CARRY_AUTO, CONFIG_CARRY_YES, CONFIG_CARRY_NO };
+enum config_family { CONFIG_FAMILY_AUTO, CONFIG_FAMILY_IPV4, CONFIG_FAMILY_IPV6 };
+
+struct config_cluster {
+	char name[64];
+	uint16_t id;              /* 1..65535 */
+	uint8_t mode4, mode6;     /* enum xm_mode */
+	char *dir;                /* feed: {dir: ...}; NULL = no feed (own cluster only) */
+	uint32_t line;            /* where it stands, for sentences */
+};
+
+struct config {
+	char *file;                       /* where it was read, for sentences */
+	struct config_cluster own;        /* cluster: and local: */
+	char node_name[XM_NAME_LEN];      /* empty = the host name */
+	struct xm_addr node_addr4, node_addr6; /* zero = find on the underlay */
+	char instance[33];
+	char *bpffs, *run_dir, *state_dir;
+	char device[16];
+	char underlay[CONFIG_MAX_UNDERLAY][16];
+	size_t n_underlay;
+	char *pod_globs[CONFIG_MAX_GLOBS];
+	size_t n_pod_globs;
+	enum config_path pods_path;
+	bool pods_source_check;           /* pods.source_check, default true */
+	enum config_xdp xdp;
+	uint16_t tunnel_port;
+	uint32_t tunnel_id;               /* VNI, 1..16777215 */
+	enum config_family tunnel_family;
+	enum config_carry carry;
+	uint64_t stale_after_ms, remove_after_ms; /* UINT64_MAX = never */
+	unsigned int max_shrink_percent;
+	char *metrics_listen;             /* NULL = not set */
+	struct config_cluster *peers;
+	size_t n_peers;
+	char **warnings;                  /* sentences for the log: settings without effect yet */
+	size_t n_warnings;
+};
+
+/*
+ * Read @len bytes of @text. Unknown keys, wrong types, ids out of range, duplicate ids or names,
+ * bad addresses and globs are refused with "FILE:LINE: ..." and, for keys, the nearest known one.
+ * A key of design whose feature this version lacks (etcd, kubernetes, cilium feeds, publish) is
+ * refused too, saying so: never silently ignored. -EINVAL, -ENOMEM. The caller owns *ret_config.
+ */
+int config_parse(const char *text, size_t len, const char *file, struct config **ret_config,
+		 struct err *err);
+/* Read CONFIG_MAX_BYTES at most from @path and parse it. Errors of file_read() and config_parse(). */
+int config_read(const char *path, struct config **ret_config, struct err *err);
+/* A configuration of defaults alone, for `attach` on a host without a file. */
+int config_defaults(struct config **ret_config);
+void config_free(struct config *config);
+/* The effective values as YAML that config_parse() reads back to the same. malloc'ed text. */
+char *config_format(const struct config *config);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Carries out a plan on the pinned maps, in order, runs of one map in batches where the kernel has them. Decides nothing. */
+#ifndef XMESH_PLANE_APPLY_H
+#define XMESH_PLANE_APPLY_H
+
+#include "core/err.h"
+#include "plane/plan.h"
+
+/*
+ * 0: all done, *ret_done = n_ops. On an error *ret_done operations are in the maps and the rest is not; planning anew resumes.
+ * -ENOSPC: a map is full, named with its limit.
+ */
+int apply_plan(const struct plane *plane, const struct plan *plan, size_t *ret_done, struct err *err);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The difference between wanted and actual tables as an ordered list of operations. Pure. Order:
+ * config slots, names, clusters, nodes, routes, ifaces, pods are put first (what is pointed to before what points), then
+ * deletes in the reverse order. An entry that differs in since_s alone is left as it is. XM_POD_STATIC pods that are only in
+ * actual are kept unless @wanted has static_pods authority: the agent loads them into wanted first.
+ */
+#ifndef XMESH_PLANE_PLAN_H
+#define XMESH_PLANE_PLAN_H
+
+#include <stdio.h>
+
+#include "core/err.h"
+#include "model/wanted.h"
+#include "plane/plane.h"
+
+enum plan_verb { PLAN_PUT, PLAN_DELETE };
+
+struct plan_op {
+	enum plan_verb verb;
+	enum plane_map map;
+	bool replace;            /* PUT over an entry that is there */
+	union {
+		struct xm_addr addr;       /* xm_nodes, xm_pods */
+		struct xm_prefix prefix;   /* xm_routes */
+		uint32_t number;           /* xm_node_names, xm_ifaces (ifindex), xm_config (0) */
+		uint16_t cluster;          /* xm_clusters */
+	} key;
+	const void *value;       /* borrowed from @wanted; NULL for deletes */
+};
+
+struct plan {
+	struct plan_op *ops;
+	size_t n_ops;
+};
+
+/* @actual may be NULL (nothing there). @wanted is borrowed and must outlive the plan. -ENOMEM. */
+int plan_new(const struct wanted *wanted, const struct wanted *actual, struct plan **ret_plan);
+void plan_free(struct plan *plan);
+/* One line for people, as `apply --dry-run` prints it: "put    xm_routes 10.2.1.0/24 -> west-1 ...". */
+void plan_op_print(const struct plan_op *op, const struct wanted *wanted, const struct wanted *actual, FILE *out);
+
+#endif
