@@ -23,6 +23,7 @@
 #define XM_MAX_IFACES 8192      /* pod interfaces */
 #define XM_MAX_CLUSTERS 1024    /* clusters with an entry in xm_clusters */
 #define XM_MAX_PLENS 16         /* different prefix lengths in use, per family */
+#define XM_STAT_NODES 8192      /* node numbers with counters of their own; others share 0, "other" */
 #define XM_NAME_LEN 256         /* DNS-1123 subdomain (253) and its NUL */
 #define XM_EVENTS_SIZE (256 * 1024)
 
@@ -54,32 +55,15 @@ struct xm_config {
 	struct xm_addr addr6;
 	__u8 vtep_mac[6];  /* own inner MAC, also of xmesh0 */
 	__u16 n_plen[2];   /* slots to look at: [0] IPv4, [1] IPv6 */
-	__u16 pad;
+	__u16 pad[3];
 	struct xm_plen plen[2][XM_MAX_PLENS];
-};
-
-/* ---- xm_nodes: hash, node address -> who that is ---------------------------------------- */
-
-struct xm_node {
-	__u32 number;  /* index into xm_node_state, xm_peer_stats; key of xm_node_names */
-	__u16 cluster;
-	__u16 flags;
-};
-
-#define XM_NODE_TUNNEL (1u << 0) /* this address is the tunnel endpoint for its family */
-
-/* ---- xm_node_state: array by node number, written by BPF -------------------------------- */
-
-struct xm_node_state {
-	__u64 pmtu_until_ns; /* CLOCK_MONOTONIC */
-	__u32 pmtu;          /* outer IP packet size that fits; 0 = as configured */
-	__u32 pad;
 };
 
 /* ---- xm_routes: hash, prefix -> where to ------------------------------------------------- */
 
 struct xm_prefix {
 	__u32 plen; /* of the 128-bit form */
+	__u32 zero; /* a key has no holes */
 	struct xm_addr addr;
 };
 
@@ -98,7 +82,29 @@ struct xm_route {
 	__u32 ifindex; /* underlay interface that leads there */
 	__u16 mtu;     /* largest inner IP packet */
 	__u8 vtep_mac[6];
+	__u32 pad;
 	__u64 since_s; /* wall clock, when this entry was written first */
+};
+
+/* ---- xm_nodes: hash, node address -> who that is ---------------------------------------- */
+
+#define XM_NODE_TUNNEL (1u << 0) /* this address is the tunnel endpoint for its family */
+
+struct xm_node {
+	__u32 number;  /* index into xm_node_state, xm_peer_stats; key of xm_node_names */
+	__u16 cluster;
+	__u16 flags;
+	/* How pods reach this very address: through the tunnel to it. ifindex 0: not carried (own
+	 * cluster, no path, or the peer's mode for the address's family is native). */
+	struct xm_route path;
+};
+
+/* ---- xm_node_state: array by node number, written by BPF -------------------------------- */
+
+struct xm_node_state {
+	__u64 pmtu_until_ns; /* CLOCK_MONOTONIC */
+	__u32 pmtu;          /* outer IP packet size that fits; 0 = as configured */
+	__u32 pad;
 };
 
 /* ---- xm_pods: hash, address -> a pod of this node ---------------------------------------- */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps and the load-time settings. Layouts of keys and values: xmesh/maps.h. The agent pins all
+ * of them; none is ever written by two sides.
+ */
+#ifndef BPF_LIB_MAPS_H
+#define BPF_LIB_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "xmesh/maps.h"
+
+/* Set by the agent from what the kernel can do; branches that it rules out are gone after load. */
+const volatile struct xm_knobs xm_knobs = {
+	.has_decap_l3 = 1,
+	.has_encap_eth = 1,
+	.has_check_mtu = 1,
+};
+
+/* 0 -> settings. Agent writes, all programs read. Not of our magic: pass everything. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xm_config);
+} xm_config SEC(".maps");
+
+/* Address -> node. Agent writes; receivers ask who sent a tunnel packet. A miss: a stranger, dropped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_NODE_ADDRS);
+	__type(key, struct xm_addr);
+	__type(value, struct xm_node);
+} xm_nodes SEC(".maps");
+
+/* Node number -> path MTU. Written by xm_from_net on too-big messages, read on the way out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XM_MAX_NODES);
+	__type(key, __u32);
+	__type(value, struct xm_node_state);
+} xm_node_state SEC(".maps");
+
+/*
+ * Prefix -> next hop. Agent writes; senders ask where to, receivers ask whose source that is. A
+ * hash probed once per prefix length in use (xm_config.plen), for an LPM trie is slower from 1 000
+ * prefixes on (ARCHITECTURE.md has the figures). A miss: not mesh traffic.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_ROUTES);
+	__type(key, struct xm_prefix);
+	__type(value, struct xm_route);
+} xm_routes SEC(".maps");
+
+/* Address -> pod of this node. Agent and `endpoint add` write. A miss: the stack knows better. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_PODS);
+	__type(key, struct xm_addr);
+	__type(value, struct xm_pod);
+} xm_pods SEC(".maps");
+
+/* ifindex -> pod interface. Agent writes; asked only when a source is no known pod. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_IFACES);
+	__type(key, __u32);
+	__type(value, struct xm_iface);
+} xm_ifaces SEC(".maps");
+
+/* XM_COUNTER_INDEX(hook, reason) -> packets, bytes. Programs write, CLI and metrics sum over CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XM_COUNTERS);
+	__type(key, __u32);
+	__type(value, struct xm_counter);
+} xm_counters SEC(".maps");
+
+/* Node number -> traffic. Programs write. Numbers from XM_STAT_NODES on share entry 0, "other". */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XM_STAT_NODES);
+	__type(key, __u32);
+	__type(value, struct xm_peer_stat);
+} xm_peer_stats SEC(".maps");
+
+/* Node number -> name; cluster id -> name. Agent writes and reads, for people and for a restart. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_NODES);
+	__type(key, __u32);
+	__type(value, struct xm_node_name);
+} xm_node_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_CLUSTERS);
+	__type(key, __u16);
+	__type(value, struct xm_cluster);
+} xm_clusters SEC(".maps");
+
+/* struct xm_event, newest kept out when full (counted). Programs write, `xmesh monitor` reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, XM_EVENTS_SIZE);
+} xm_events SEC(".maps");
+
+/* 0 -> this CPU's event budget of the running second. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xm_event_rate);
+} xm_event_rate SEC(".maps");
+
+#endif
