@@ -11,5 +11,11 @@
  * -ENOSPC: a map is full, named with its limit.
  */
 int apply_plan(const struct plane *plane, const struct plan *plan, size_t *ret_done, struct err *err);
+/*
+ * One pod by hand (`xmesh endpoint add`, `del`), without a plan: the entry of xm_pods, and xm_ifaces counted anew for its
+ * interface (put if it is not there). -ENOSPC: full, as above. apply_pod_delete(): -ENOENT: no such pod.
+ */
+int apply_pod_put(const struct plane *plane, const struct xm_addr *addr, const struct xm_pod *pod, struct err *err);
+int apply_pod_delete(const struct plane *plane, const struct xm_addr *addr, struct err *err);
 
 #endif

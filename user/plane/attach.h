@@ -37,6 +37,11 @@ int attach_tc(struct plane *plane, uint32_t ifindex, enum attach_role role, stru
 int attach_xdp(struct plane *plane, uint32_t ifindex, bool native, struct err *err);
 /* Take all of ours off @ifindex (tc and XDP). An empty clsact qdisc that we made is removed too. 0 also when nothing was there. */
 int attach_remove(struct plane *plane, uint32_t ifindex, struct err *err);
+/*
+ * Take off everything that is pinned under links/ of the instance, whichever ABI pinned it and wherever the interfaces went:
+ * what `detach --all` and a change of ABI need. Works where plane_open() says -EPROTO. 0 also when nothing was there.
+ */
+int attach_remove_all(const char *bpffs, const char *instance, struct err *err);
 /* All hooks of this instance in this namespace, from pins and filters. The caller frees *ret_hooks. */
 int attach_list(const struct plane *plane, struct attach_hook **ret_hooks, size_t *ret_n, struct err *err);
 /* tc ingress and XDP programs on @ifindex that are not ours. The caller frees *ret_foreign. */

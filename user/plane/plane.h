@@ -41,7 +41,7 @@ struct plane {
 	char instance[33];
 	int map_fd[PLANE_MAP_COUNT];   /* -1 = not there */
 	int prog_fd[PLANE_PROG_COUNT]; /* -1 unless loaded by plane_load() or pinned */
-	struct features features;      /* filled by plane_load() only */
+	struct features features;      /* filled by plane_load(); plane_open() fills tcx alone */
 };
 
 extern const char *const plane_map_names[PLANE_MAP_COUNT];
@@ -64,7 +64,10 @@ int plane_open(const char *bpffs, const char *instance, struct plane *ret_plane,
 int plane_load(const char *bpffs, const char *instance, struct plane *ret_plane, struct err *err);
 void plane_close(struct plane *plane);
 
-/* Unpin maps, programs and directory of the instance (links must be gone). */
+/*
+ * Unpin maps, programs and directory of the instance. -EBUSY: something is still pinned under links/ (attach_remove_all()
+ * first). 0 also when nothing was there.
+ */
 int plane_purge(const char *bpffs, const char *instance, struct err *err);
 
 #endif
