@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * YAML or JSON text as a tree that remembers its lines, read with libyaml (text that begins with
- * '{' or '[': json-c, strict, line 0 in its nodes). One memory arena per text. Limits on depth,
+ * YAML or JSON text as a tree that remembers its lines, read by libyaml (text that begins with
+ * '{' or '[': JSON, strictly, line 0 in its nodes but not in errors). One memory arena per text. Limits on depth,
  * nodes and aliases hold against hostile input; duplicate keys, invalid UTF-8 and NULs are errors.
  */
 #ifndef XMESH_CORE_DOC_H
