@@ -93,7 +93,7 @@ done
 
 # ---- shell ----
 if command -v shellcheck >/dev/null; then
-	shellcheck -x "${shells[@]}" || fault "shellcheck"
+	shellcheck -x -S warning "${shells[@]}" || fault "shellcheck"
 else
 	fault "shellcheck is not installed (scripts/deps.sh installs it)"
 fi
