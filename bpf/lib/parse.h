@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * IP headers, read once: everything the judges ask for later is in struct xm_ip. The packet itself
+ * is touched again only to change it, behind ip_at(), which checks bounds anew.
+ */
+#ifndef BPF_LIB_PARSE_H
+#define BPF_LIB_PARSE_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "xmesh/addr.h"
+#include "xmesh/reasons.h"
+
+/*
+ * ICMP of both families: the fixed part (RFC 792, RFC 4443). linux/icmp.h draws in the C library's
+ * socket headers, which do not compile for this target.
+ */
+struct xm_icmp {
+	__u8 type;
+	__u8 code;
+	__be16 checksum;
+	__be16 unused;
+	__be16 mtu; /* IPv4 too-big: the next hop's MTU; IPv6: low half of it */
+};
+
+#define ICMP4_UNREACHABLE 3
+#define ICMP4_FRAG_NEEDED 4 /* code */
+#define ICMP4_TIME_EXCEEDED 11
+#define ICMP4_PARAMETER 12
+#define ICMP6_UNREACHABLE 1
+#define ICMP6_TOO_BIG 2
+#define ICMP6_PARAMETER 4
+
+#define IP_OFFSET_MASK 0x1fff
+#define IP_MORE_FRAGMENTS 0x2000
+
+struct xm_ip {
+	struct xm_addr src, dst;
+	__u32 len;      /* of the IP packet, by its own header */
+	__u16 l4;       /* offset in the frame; 0 = no L4 header to be read here */
+	__u8 proto;     /* what follows the (fixed) header */
+	__u8 tos;
+	__u8 ttl;
+	__u8 is_v4;
+	__u8 options;   /* IPv4 options or a hop-by-hop header: routers must look at them */
+	__u8 fragment;
+};
+
+/* Linear room behind which even the longest header chain that we read ends. */
+#define PULL_BYTES 192
+
+/* Header chains may sit in fragments of the skb: bring them into reach, rarely needed. */
+static __always_inline void pull_headers(struct __sk_buff *skb)
+{
+	__u32 linear = skb->data_end - skb->data;
+
+	if (linear < PULL_BYTES && linear < skb->len)
+		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
+}
+
+static __always_inline enum xm_reason parse_ipv4(void *data, void *data_end, __u32 off,
+						 struct xm_ip *ret_ip)
+{
+	struct iphdr *h = data + off;
+	__u16 frag;
+
+	if ((void *)(h + 1) > data_end)
+		return XM_DROP_TRUNCATED;
+	/* An ihl below 5 would let L4 begin inside this header. */
+	if (h->version != 4 || h->ihl < 5 || bpf_ntohs(h->tot_len) < h->ihl * 4)
+		return XM_DROP_BAD_IP;
+
+	frag = bpf_ntohs(h->frag_off);
+	ret_ip->src = xm_addr_v4(h->saddr);
+	ret_ip->dst = xm_addr_v4(h->daddr);
+	ret_ip->len = bpf_ntohs(h->tot_len);
+	ret_ip->proto = h->protocol;
+	ret_ip->tos = h->tos;
+	ret_ip->ttl = h->ttl;
+	ret_ip->is_v4 = 1;
+	ret_ip->options = h->ihl > 5;
+	ret_ip->fragment = (frag & (IP_OFFSET_MASK | IP_MORE_FRAGMENTS)) != 0;
+	ret_ip->l4 = ret_ip->options || (frag & IP_OFFSET_MASK) ? 0 : off + sizeof(*h);
+	return XM_PASS;
+}
+
+static __always_inline enum xm_reason parse_ipv6(void *data, void *data_end, __u32 off,
+						 struct xm_ip *ret_ip)
+{
+	struct ipv6hdr *h = data + off;
+
+	if ((void *)(h + 1) > data_end)
+		return XM_DROP_TRUNCATED;
+	if (h->version != 6)
+		return XM_DROP_BAD_IP;
+
+	__builtin_memcpy(&ret_ip->src, &h->saddr, 16);
+	__builtin_memcpy(&ret_ip->dst, &h->daddr, 16);
+	ret_ip->len = bpf_ntohs(h->payload_len) + sizeof(*h);
+	ret_ip->proto = h->nexthdr;
+	ret_ip->tos = h->priority << 4 | h->flow_lbl[0] >> 4;
+	ret_ip->ttl = h->hop_limit;
+	ret_ip->is_v4 = 0;
+	ret_ip->options = h->nexthdr == 0;
+	ret_ip->fragment = h->nexthdr == 44;
+	/* Extension headers are carried, not read: nothing here needs what is behind them. */
+	switch (h->nexthdr) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_ICMPV6:
+		ret_ip->l4 = off + sizeof(*h);
+		break;
+	default:
+		ret_ip->l4 = 0;
+	}
+	return XM_PASS;
+}
+
+/*
+ * The IP packet at @off, told by @h_proto of the Ethernet header before it. XM_PASS: *ret_ip is
+ * filled. Not IP: XM_PASS with ret_ip->len = 0.
+ */
+static __always_inline enum xm_reason parse_ip(void *data, void *data_end, __u32 off,
+					       __be16 h_proto, struct xm_ip *ret_ip)
+{
+	if (h_proto == bpf_htons(ETH_P_IP))
+		return parse_ipv4(data, data_end, off, ret_ip);
+	if (h_proto == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(data, data_end, off, ret_ip);
+	ret_ip->len = 0;
+	return XM_PASS;
+}
+
+/*
+ * Where L4 begins in the frame when ip->l4 says that there is one. Not ip->l4 itself: read back from
+ * the stack it could be anything for the verifier, and no packet access may start from that.
+ */
+static __always_inline __u32 ip_l4(const struct xm_ip *ip, __u32 off)
+{
+	return ip->is_v4 ? off + sizeof(struct iphdr) : off + sizeof(struct ipv6hdr);
+}
+
+/* In halfwords, as both sides are aligned: memcpy over byte arrays becomes twelve instructions. */
+static __always_inline void mac_copy(__u8 *to, const __u8 *from)
+{
+	((__u16 *)to)[0] = ((const __u16 *)from)[0];
+	((__u16 *)to)[1] = ((const __u16 *)from)[1];
+	((__u16 *)to)[2] = ((const __u16 *)from)[2];
+}
+
+/* ::, fe80::/10, 0.0.0.0 and 169.254.0.0/16: DAD, ND, DHCP and the like speak from these. */
+static __always_inline int is_unrouted(const struct xm_addr *a)
+{
+	if (xm_addr_is_v4(a))
+		return a->w[3] == 0 || (a->w[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
+	return xm_addr_is_zero(a) || (a->w[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Lookups: settings, the route of an address, the MTU towards a node. */
+#ifndef BPF_LIB_ROUTE_H
+#define BPF_LIB_ROUTE_H
+
+#include "maps.h"
+#include "xmesh/wire.h"
+
+/* NULL until an agent of this ABI has written settings: then nothing is ours. */
+static __always_inline struct xm_config *config_get(void)
+{
+	__u32 zero = 0;
+	struct xm_config *cfg = bpf_map_lookup_elem(&xm_config, &zero);
+
+	if (!cfg || cfg->magic != XM_ABI_MAGIC || cfg->abi != XM_ABI)
+		return 0;
+	return cfg;
+}
+
+/* One probe per prefix length in use; at most one hits, for prefixes never overlap. */
+static __always_inline struct xm_route *route_get(struct xm_config *cfg, const struct xm_addr *addr)
+{
+	__u32 family = xm_addr_is_v4(addr) ? 0 : 1;
+	struct xm_prefix key;
+	__u32 n, i;
+
+	n = family ? cfg->n_plen[1] : cfg->n_plen[0];
+	for (i = 0; i < XM_MAX_PLENS; i++) {
+		struct xm_plen *p = family ? &cfg->plen[1][i] : &cfg->plen[0][i];
+		struct xm_route *r;
+
+		if (i >= n)
+			break;
+		if (!p->used)
+			continue;
+		key.plen = p->plen;
+		key.zero = 0;
+		key.addr.d[0] = addr->d[0] & p->mask[0];
+		key.addr.d[1] = addr->d[1] & p->mask[1];
+		r = bpf_map_lookup_elem(&xm_routes, &key);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* The largest inner packet for @route: as configured, or less where the underlay said so lately. */
+static __always_inline __u32 route_mtu(const struct xm_route *route, __u32 overhead)
+{
+	__u32 number = route->node, mtu = route->mtu;
+	struct xm_node_state *state = bpf_map_lookup_elem(&xm_node_state, &number);
+
+	if (state && state->pmtu && state->pmtu - overhead < mtu &&
+	    bpf_ktime_get_ns() < state->pmtu_until_ns)
+		mtu = state->pmtu - overhead;
+	return mtu;
+}
+
+static __always_inline __u32 route_overhead(const struct xm_route *route)
+{
+	if (route->mode == XM_MODE_NATIVE)
+		return 0;
+	return xm_addr_is_v4(&route->outer) ? XM_OVERHEAD_V4 : XM_OVERHEAD_V6;
+}
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one place where a reason becomes a verdict, a count and an event. What a judge learned on its
+ * way is in struct scene; a forwarding judge leaves the action of its redirect helper there.
+ */
+#ifndef BPF_LIB_VERDICT_H
+#define BPF_LIB_VERDICT_H
+
+#include <linux/pkt_cls.h>
+
+#include "maps.h"
+#include "parse.h"
+
+struct scene {
+	struct xm_ip ip;         /* inner where there is an inner packet */
+	struct xm_addr outer_src;
+	__u32 ifindex;
+	__u32 bytes;             /* of the IP packet(s) that arrived, all segments together */
+	__u32 packets;
+	__u32 size, limit;       /* what did not fit, and into what */
+	__u32 node;              /* number of the peer's node, 0 = none yet */
+	__u16 cluster;
+	__be16 sport, dport;
+	__u8 hook;               /* enum xm_hook */
+	__u8 sending;            /* towards the peer */
+	int action;              /* of the redirect helper */
+};
+
+static const __u8 reason_kinds[XM_REASON_COUNT] = {
+#define XM_REASON_KIND(name, text, kind, what) [XM_##name] = XM_KIND_##kind,
+	XM_REASONS(XM_REASON_KIND)
+#undef XM_REASON_KIND
+};
+
+static __always_inline void count(__u32 hook, __u32 reason, __u32 packets, __u32 bytes)
+{
+	__u32 index = XM_COUNTER_INDEX(hook, reason);
+	struct xm_counter *c = bpf_map_lookup_elem(&xm_counters, &index);
+
+	if (c) {
+		c->packets += packets;
+		c->bytes += bytes;
+	}
+}
+
+static __always_inline void count_peer(const struct scene *s, int dropped)
+{
+	__u32 number = s->node < XM_STAT_NODES ? s->node : 0;
+	struct xm_peer_stat *p = bpf_map_lookup_elem(&xm_peer_stats, &number);
+
+	if (!p)
+		return;
+	if (s->sending) {
+		p->tx_packets += s->packets;
+		p->tx_bytes += s->bytes;
+		p->tx_drops += dropped;
+	} else {
+		p->rx_packets += s->packets;
+		p->rx_bytes += s->bytes;
+		p->rx_drops += dropped;
+	}
+}
+
+/* False when this CPU has spent its budget of the running second. */
+static __always_inline int event_allowed(__u64 now)
+{
+	__u32 zero = 0;
+	struct xm_event_rate *r = bpf_map_lookup_elem(&xm_event_rate, &zero);
+
+	if (!r)
+		return 0;
+	if (now - r->window_ns >= 1000000000ull) {
+		r->window_ns = now;
+		r->count = 0;
+	}
+	return r->count++ < XM_EVENTS_PER_SECOND;
+}
+
+/* Out of line: rare, and its code would be in every program otherwise. */
+static __noinline int event_send(const struct scene *s, __u32 reason)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct xm_event *e;
+
+	if (!s)
+		return 0;
+	e = event_allowed(now) ? bpf_ringbuf_reserve(&xm_events, sizeof(*e), 0) : 0;
+	if (!e) {
+		count(s->hook, XM_EVENTS_LOST, 1, 0);
+		return 0;
+	}
+	e->time_ns = now;
+	e->reason = reason;
+	e->hook = s->hook;
+	e->proto = s->ip.proto;
+	e->ifindex = s->ifindex;
+	e->len = s->size ? s->size : s->ip.len;
+	e->limit = s->limit;
+	e->src = s->ip.src;
+	e->dst = s->ip.dst;
+	e->outer_src = s->outer_src;
+	e->sport = s->sport;
+	e->dport = s->dport;
+	e->cluster = s->cluster;
+	e->pad = 0;
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+static __always_inline int event_wanted(__u8 kind, __u32 reason)
+{
+	return kind == XM_KIND_DROP || reason == XM_STACK_TOO_BIG;
+}
+
+/* Count @reason; returns its kind, which is turned into the hook's verdict. */
+static __always_inline __u8 judge(const struct scene *s, __u32 reason)
+{
+	__u8 kind = XM_KIND_DROP;
+
+	if (reason < XM_REASON_COUNT)
+		kind = reason_kinds[reason];
+	count(s->hook, reason, s->packets, s->bytes);
+	if (s->node)
+		count_peer(s, kind == XM_KIND_DROP);
+	return kind;
+}
+
+/* Stack and pass are the same for tc: go on to the next program, then to the kernel. */
+static __always_inline int verdict_tc(struct __sk_buff *skb, struct scene *s, enum xm_reason reason)
+{
+	__u8 kind = judge(s, reason);
+
+	if (event_wanted(kind, reason)) {
+		__be16 ports[2];
+
+		/* Whatever is reported has not been changed: the offset still holds. */
+		if (s->ip.l4 && !bpf_skb_load_bytes(skb, s->ip.l4, ports, sizeof(ports))) {
+			s->sport = ports[0];
+			s->dport = ports[1];
+		}
+		event_send(s, reason);
+	}
+	if (kind == XM_KIND_FORWARD)
+		return s->action;
+	return kind == XM_KIND_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+static __always_inline int verdict_xdp(const struct scene *s, enum xm_reason reason)
+{
+	__u8 kind = judge(s, reason);
+
+	if (event_wanted(kind, reason))
+		event_send(s, reason);
+	return kind == XM_KIND_DROP ? XDP_DROP : XDP_PASS;
+}
+
+static __always_inline void scene_init(struct scene *s, struct __sk_buff *skb, enum xm_hook hook)
+{
+	__builtin_memset(s, 0, sizeof(*s));
+	s->hook = hook;
+	s->ifindex = skb->ifindex;
+	s->bytes = skb->len - ETH_HLEN;
+	s->packets = skb->gso_segs > 1 ? skb->gso_segs : 1;
+}
+
+#endif
