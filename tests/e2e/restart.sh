@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# restart.sh: agents are killed, ended, reloaded and restarted under a 1 ms ping and TCP streams:
+# nothing is lost, nothing reset; what the kernel needs of a dead agent's state is still true.
+set -eu
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+t_begin
+py=$LAB_TOP/tests/e2e/packets.py
+LAB_NODES="east-1 west-1"
+lab_up
+
+stop=$LAB_DIR/stop
+lab_bg west-1a stream4-server "$py" stream-server 7001
+lab_bg west-1a stream6-server "$py" stream-server 7002
+lab_wait 5 lab_listens west-1a 7001
+lab_wait 5 lab_listens west-1a 7002
+lab_bg east-1a ping4 "$py" ping "$(lab_addr west-1b 4)" "$stop"
+jobs=$LAB_PID
+lab_bg east-1a ping6 "$py" ping "$(lab_addr west-1b 6)" "$stop"
+jobs="$jobs $LAB_PID"
+lab_bg east-1a stream4 "$py" stream "$(lab_addr west-1a 4)" 7001 "$stop"
+jobs="$jobs $LAB_PID"
+lab_bg east-1a stream6 "$py" stream "$(lab_addr west-1a 6)" 7002 "$stop"
+jobs="$jobs $LAB_PID"
+
+maps() { # the pinned maps of a node, by kernel id
+	lab_x "$1" --json map list | jq -c '[.. | objects | select(.id?) | .id] | sort'
+}
+ids=$(maps east-1)
+same_maps() {
+	echo "$ids"
+	[ "$ids" != '[]' ] && [ "$(maps east-1)" = "$ids" ]
+}
+killed() {
+	lab_agent_stop east-1 KILL
+	lab_agent_stop west-1 KILL
+	ping_ok east-1b "$(lab_addr west-1b 4)"
+	ping_ok east-1b "$(lab_addr west-1b 6)"
+}
+t "with both agents killed new traffic is carried" killed
+back() {
+	lab_agent_start east-1
+	lab_agent_start west-1
+	ping_ok east-1b "$(lab_addr west-1b 4)"
+}
+t "the agents come back" back
+t "and have adopted the pinned maps" same_maps
+ended() {
+	lab_agent_stop east-1 TERM
+	lab_agent_stop west-1 TERM
+	ping_ok east-1b "$(lab_addr west-1b 6)"
+}
+t "with both agents ended by SIGTERM new traffic is carried" ended
+t "they come back once more" back
+reload() {
+	kill -HUP "$(lab_agent_pid east-1)" "$(lab_agent_pid west-1)"
+	ping_ok east-1b "$(lab_addr west-1b 6)"
+	! lab_gone "$(lab_agent_pid east-1)"
+}
+t "SIGHUP reloads" reload
+bad_reload() {
+	echo "no_such_key: 1" >>"$LAB_DIR/east-1.yaml"
+	kill -HUP "$(lab_agent_pid east-1)"
+	lab_wait 5 grep -q no_such_key "$LAB_DIR/log/agent-east-1"
+	! lab_gone "$(lab_agent_pid east-1)"
+	ping_ok east-1b "$(lab_addr west-1b 6)"
+	lab_config east-1
+}
+t "a bad configuration on SIGHUP is refused, named, and changes nothing" bad_reload
+t "a second agent of the instance is refused and the first one named" \
+	refuses "$(lab_agent_pid east-1)" timeout 10 nsenter --net="/run/netns/$(lab_ns east-1)" \
+	"$LAB_XMESH" --config "$LAB_DIR/east-1.yaml" agent
+still_running() {
+	local pid
+	for pid in $jobs; do kill -0 "$pid"; done
+}
+t "the pings and streams have run all the while" still_running
+touch "$stop"
+clean() { # NAME
+	local pid
+	for pid in $jobs; do lab_wait 10 lab_gone "$pid"; done
+	cat "$LAB_DIR/log/$1"
+	grep -qE "$2" "$LAB_DIR/log/$1"
+}
+t "1 ms ping over the tunnel: 0 lost" clean ping4 '^sent [0-9]{3,} lost 0$'
+t "1 ms ping over the native path: 0 lost" clean ping6 '^sent [0-9]{3,} lost 0$'
+t "TCP over the tunnel: no reset, every byte arrived" clean stream4 '^sent ([0-9]+) arrived \1$'
+t "TCP over the native path: no reset, every byte arrived" clean stream6 '^sent ([0-9]+) arrived \1$'
+
+again() { # the pod's interface is a new one behind the same addresses; only the CNI knows
+	lab_agent_stop west-1 KILL
+	lab_pod_down west-1a
+	lab_pod_up west-1a
+	lab_wait 5 ping_ok east-1a "$(lab_addr west-1a 4)"
+	lab_wait 5 ping_ok east-1a "$(lab_addr west-1a 6)"
+}
+t "a pod created again on its addresses while the agent is dead is reached" again
+t "through the stack, counted as such" \
+	counter_moves west-1 stack_pod_gone ping_ok east-1a "$(lab_addr west-1a 4)"
+fast_again() {
+	lab_agent_start west-1
+	lab_wait 10 lab_pods_known west-1
+	counter_moves west-1 local ping_ok east-1a "$(lab_addr west-1a 4)"
+}
+t "and by the fast path once the agent is back" fast_again
+gone() {
+	lab_pod_down west-1b
+	lab_wait 5 fails pod_listed
+	lab_pod_up west-1b
+	lab_wait 5 pod_listed
+	ping_ok east-1a "$(lab_addr west-1b 4)"
+}
+pod_listed() { lab_x west-1 endpoint list | grep -qwF "$(lab_addr west-1b 4)"; }
+t "a living agent follows pods that go and come" gone
+t_end
