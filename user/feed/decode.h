@@ -18,7 +18,7 @@ void decoder_free(struct decoder *decoder);
  * Add every object of @set. @file is for sentences. -EINVAL: a document that is no Kubernetes
  * object (no kind), a Node without a name or with a bad CIDR, address or annotation, a name twice:
  * "FILE:LINE: Node west-1: ...". Host bits in a CIDR, more than SNAPSHOT_MAX_CIDRS are errors too.
- * -ENOSPC, -ENOMEM.
+ * -ENOSPC, -ENOMEM. After a failure the decoder is good for decoder_free() only.
  */
 int decoder_add(struct decoder *decoder, const struct doc_set *set, const char *file, struct err *err);
 /* The snapshot so far; the decoder is empty afterwards. @revision is copied. */

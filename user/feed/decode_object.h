@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Inside of the decoder: one object on its way into the snapshot, and what the files that know a
+ * kind share. Not for: anyone outside feed/decode*.c.
+ */
+#ifndef XMESH_FEED_DECODE_OBJECT_H
+#define XMESH_FEED_DECODE_OBJECT_H
+
+#include "core/doc.h"
+#include "core/err.h"
+#include "model/snapshot.h"
+
+#define DECODE_WHERE_MAX (XM_NAME_LEN + 64)
+#define DECODE_MAX_WARNINGS 100
+
+struct object {
+	struct snapshot *snapshot;
+	const struct doc *doc;
+	const struct doc *annotations, *labels; /* maps, or NULL */
+	const char *kind, *name, *space;        /* space: "" when the kind has no namespace */
+	const char *where;                      /* "west.yaml:12" */
+};
+
+/* What is known under one namespace and name, to count a global service once. */
+struct service_facts {
+	int seen, annotated, exported;
+};
+
+/* Write "FILE:LINE: KIND NAME: " in front of a sentence. Returns @code. */
+int object_error(const struct object *o, int code, struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same in front of a sentence that is in @err already. */
+int object_in(const struct object *o, int code, struct err *err);
+/* Keep a sentence; after DECODE_MAX_WARNINGS only their number. -ENOMEM. */
+int object_warn(const struct object *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The text of annotation @key, NULL if there is none. -EINVAL: not a string. */
+int object_annotation(const struct object *o, const char *key, const char **ret_text,
+		      struct err *err);
+/*
+ * The list under a path of @doc; NULL if absent or null. -EINVAL: something else, named by @what
+ * in the sentence.
+ */
+int object_list(const struct object *o, const struct doc *list, const char *what,
+		const struct doc **ret_list, struct err *err);
+/* An address that a host can bear, out of a scalar; @what names it in the sentence. */
+int object_addr(const struct object *o, const struct doc *text, const char *what,
+		struct xm_addr *ret_addr, struct err *err);
+
+/* Each adds its object to o->snapshot. -EINVAL with a sentence, -ENOSPC, -ENOMEM. */
+int decode_node(const struct object *o, struct err *err);
+int decode_service(const struct object *o, struct service_facts *facts, struct err *err);
+int decode_slice(const struct object *o, struct err *err);
+int decode_export(const struct object *o, struct service_facts *facts, struct err *err);
+int decode_import(const struct object *o, struct err *err);
+
+#endif
