@@ -1,16 +1,16 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Compiles the benchmark's own tools into build/bench/ (or the directory given). Called by run.sh.
+# build.sh [DIR]: compile the benchmark's own tools into build/bench/ (or DIR), what is older than
+# its sources. Called by run.sh. Not for: prog_bench, which runs the product's object.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 out=${1:-$top/build/bench}
 bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
-warn="-Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wno-unused-parameter"
 mkdir -p "$out"
 
-newer() { # newer TARGET SOURCE...: the target has to be made
+is_old() { # is_old TARGET SOURCE...
 	local target=$1 f
 	shift
 	[ -e "$target" ] || return 0
@@ -20,22 +20,30 @@ newer() { # newer TARGET SOURCE...: the target has to be made
 	return 1
 }
 
-bpf() { # bpf NAME: NAME.bpf.c to NAME.skel.h
-	local n=$1
-	newer "$out/$n.skel.h" "$here/$n.bpf.c" "$top"/include/xmesh/*.h || return 0
+object() { # object NAME: NAME.bpf.c to NAME.bpf.o
+	is_old "$out/$1.bpf.o" "$here/$1.bpf.c" "$top"/include/xmesh/*.h || return 0
 	clang -std=gnu11 -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-parameter \
-		-I"$top/include" -I"/usr/include/$(gcc -dumpmachine)" -c "$here/$n.bpf.c" -o "$out/$n.bpf.o"
-	"$bpftool" gen skeleton "$out/$n.bpf.o" name "$n" >"$out/$n.skel.h.tmp"
-	mv "$out/$n.skel.h.tmp" "$out/$n.skel.h"
+		-I"$top/include" -I"/usr/include/$(gcc -dumpmachine)" -c "$here/$1.bpf.c" -o "$out/$1.bpf.o"
 }
 
-tool() { # tool NAME [LIB...]
-	local n=$1
+skeleton() { # skeleton NAME: NAME.bpf.o to NAME.skel.h
+	is_old "$out/$1.skel.h" "$out/$1.bpf.o" || return 0
+	"$bpftool" gen skeleton "$out/$1.bpf.o" name "$1" >"$out/$1.skel.h.tmp"
+	mv "$out/$1.skel.h.tmp" "$out/$1.skel.h"
+}
+
+tool() { # tool NAME GCC-ARGUMENT...: NAME.c to NAME
+	local name=$1
 	shift
-	newer "$out/$n" "$here/$n.c" "$out"/*.skel.h "$top"/include/xmesh/*.h || return 0
-	# shellcheck disable=SC2086 # a list of words
-	gcc -std=gnu11 -D_GNU_SOURCE -O2 -g $warn -I"$top/include" -I"$out" "$here/$n.c" -o "$out/$n" "$@"
+	is_old "$out/$name" "$here/$name.c" "$here"/common.[ch] "$out"/*.skel.h "$top"/include/xmesh/*.h || return 0
+	gcc -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow \
+		-Wno-unused-parameter -I"$top/include" -I"$out" "$here/$name.c" "$@" -o "$out/$name"
 }
 
-bpf routes_bench
+object null
+object routes_bench
+skeleton routes_bench
 tool routes_bench -lbpf -lelf -lz
+for t in rr udpblast stream; do
+	tool "$t" "$here/common.c"
+done
