@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * YAML or JSON text as a tree that remembers its lines, read by libyaml (text that begins with
- * '{' or '[': JSON, strictly, line 0 in its nodes but not in errors). One memory arena per text. Limits on depth,
- * nodes and aliases hold against hostile input; duplicate keys, invalid UTF-8 and NULs are errors.
+ * YAML or JSON text as a tree that remembers its lines: YAML by libyaml; text that begins with '{'
+ * or '[' is JSON, strictly, with line 0 in its nodes but the real one in errors. One memory arena
+ * per text. Limits on depth, nodes and aliases hold against hostile input; duplicate keys, invalid
+ * UTF-8 and NULs are errors.
  */
 #ifndef XMESH_CORE_DOC_H
 #define XMESH_CORE_DOC_H
