@@ -6,9 +6,10 @@
 #include "core/err.h"
 
 /*
- * Run until SIGTERM or SIGINT (returns 0, datapath left running). SIGHUP re-reads @config_path (a bad one is logged and the old one stays) and pokes
- * the feeds. READY=1 only after the first apply with every reachable feed in it. A feed that fails never stops the others: its cluster keeps its pinned
- * entries. Errors: those of config_read(), engine_new().
+ * Run until SIGTERM or SIGINT (returns 0, datapath left running). SIGHUP re-reads @config_path (a
+ * bad one is logged and the old one stays) and pokes the feeds. READY=1 only after the first apply,
+ * which waits for the first result of every feed, good or bad. A feed that fails never stops the
+ * others: its cluster keeps its pinned entries. Errors: those of config_read(), engine_new().
  */
 int agent_run(const char *config_path, const char *instance_override, struct err *err);
 

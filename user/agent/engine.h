@@ -1,38 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One turn of the reconciler, shared by the agent, `apply` and `attach`: facts from the kernel,
- * wanted tables from the mesh, plan, apply, kernel tables, attachments. Holds what a turn needs, decides nothing about when.
+ * wanted tables from the mesh, plan, apply, kernel tables, attachments. Holds what a turn needs,
+ * decides nothing about when.
  */
 #ifndef XMESH_AGENT_ENGINE_H
 #define XMESH_AGENT_ENGINE_H
 
+#include "agent/hostcheck.h"
+#include "agent/notes.h"
 #include "core/err.h"
 #include "model/config.h"
 #include "model/mesh.h"
 #include "model/pods.h"
+#include "model/recover.h"
 #include "net/nl.h"
 #include "plane/plane.h"
 
-struct engine; /* config (borrowed), nl, plane, device, last pods, last notes */
+struct engine; /* config (borrowed), lock, nl, plane, last pods */
 
-/* Takes the instance's lock (<run_dir>/<instance>.lock, flock; -EALREADY names the holder's pid), loads the plane unless @dry_run. */
+/*
+ * Take the instance's lock (-EALREADY names the holder's pid) and load the plane. With @dry_run
+ * neither: what is pinned is only read, and nothing pinned is no error.
+ */
 int engine_new(const struct config *config, bool dry_run, struct engine **ret_engine, struct err *err);
 void engine_free(struct engine *engine);
+/* Another configuration of the same instance, bpffs, device and cluster; borrowed from now on. */
+void engine_set_config(struct engine *engine, const struct config *config);
+/* What the host check found: notes of every turn from now on, and pods.path auto. Taken over. */
+void engine_set_check(struct engine *engine, struct hostcheck *check);
 
 struct engine_turn {
 	size_t map_ops, kernel_puts, kernel_deletes, attached, detached;
+	size_t failures;        /* attachments that did not succeed; each has a note */
 	uint64_t duration_ns;
-	char **notes; size_t n_notes;       /* what status shows: left out, in the way */
+	struct notes notes;     /* what status shows: left out, in the way */
+	struct notes lines;     /* dry run only: what would be done, in order */
 };
 
 /*
- * Bring everything to what @mesh says. All or nothing towards a bad mesh (it was validated), resumable towards the kernel.
- * With @dry_run at construction: prints the plan to stdout instead.
+ * Bring everything to what @mesh says, in the order device, kernel tables, maps, attachments.
+ * Resumable: an error leaves a state from which the next turn goes on. An attachment that fails is
+ * a note and a failure, not an error: the kernel's own device carries the traffic meanwhile.
  */
 int engine_run(struct engine *engine, const struct mesh *mesh, struct engine_turn *ret_turn, struct err *err);
 void engine_turn_done(struct engine_turn *turn);
 
+/* The snapshot of @cluster as pinned state has it. -ENOENT: nothing of it there. */
+int engine_recover(const struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot);
 const struct plane *engine_plane(const struct engine *engine);
+/* Of the last turn; NULL before the first. */
 const struct pods *engine_pods(const struct engine *engine);
 
 #endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One turn of the reconciler. Every turn reads all facts anew and compares: there is no state here
+ * that could be wrong for longer than one turn, but for what says so.
+ */
+#include "agent/engine.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/facts.h"
+#include "agent/hooks.h"
+#include "agent/lock.h"
+#include "agent/podset.h"
+#include "core/addr.h"
+#include "core/defs.h"
+#include "model/wanted.h"
+#include "net/device.h"
+#include "net/sync.h"
+#include "net/tables.h"
+#include "plane/actual.h"
+#include "plane/apply.h"
+#include "plane/attach.h"
+#include "plane/plan.h"
+#include "xmesh/wire.h"
+
+/* In a dry run xmesh0 may not be there yet; its routes are planned as if it had this index. */
+#define DEVICE_TO_BE 0x7fffffffu
+
+struct engine {
+	const struct config *config;
+	bool dry_run;
+	bool plane_there;         /* always, but in a dry run with nothing pinned */
+	int lock_fd;
+	struct nl *nl;
+	struct plane plane;
+	struct hostcheck check;
+	struct podset podset;
+};
+
+/* What one turn holds on its way; everything is released at its end. */
+struct turn {
+	struct engine *engine;
+	const struct mesh *mesh;
+	struct wanted *actual, *wanted;
+	struct xm_addr addr4, addr6;
+	struct net_tables *tables;
+	struct host_facts facts;
+	uint32_t device;
+	struct engine_turn *out;
+};
+
+int engine_new(const struct config *config, bool dry_run, struct engine **ret_engine, struct err *err)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+	int code;
+
+	if (!engine)
+		return err_set(err, -ENOMEM, "out of memory");
+	engine->config = config;
+	engine->dry_run = dry_run;
+	engine->lock_fd = -1;
+	if (!dry_run) {
+		code = lock_take(config, &engine->lock_fd, err);
+		if (code)
+			goto fail;
+	}
+	code = nl_open(&engine->nl, err);
+	if (code)
+		goto fail;
+	if (dry_run)
+		code = plane_open(config->bpffs, config->instance, &engine->plane, err);
+	else
+		code = plane_load(config->bpffs, config->instance, &engine->plane, err);
+	if (code && !(dry_run && code == -ENOENT))
+		goto fail;
+	engine->plane_there = !code;
+	*ret_engine = engine;
+	return 0;
+
+fail:
+	engine_free(engine);
+	return code;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	podset_done(&engine->podset);
+	hostcheck_done(&engine->check);
+	if (engine->plane_there)
+		plane_close(&engine->plane);
+	if (engine->nl)
+		nl_close(engine->nl);
+	if (engine->lock_fd >= 0)
+		close(engine->lock_fd);
+	free(engine);
+}
+
+void engine_set_config(struct engine *engine, const struct config *config)
+{
+	engine->config = config;
+}
+
+void engine_set_check(struct engine *engine, struct hostcheck *check)
+{
+	hostcheck_done(&engine->check);
+	engine->check = *check;
+	*check = (struct hostcheck){ 0 };
+}
+
+const struct plane *engine_plane(const struct engine *engine)
+{
+	return &engine->plane;
+}
+
+const struct pods *engine_pods(const struct engine *engine)
+{
+	return engine->podset.pods;
+}
+
+int engine_recover(const struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot)
+{
+	struct wanted *actual;
+	int code;
+
+	if (!engine->plane_there)
+		return -ENOENT;
+	code = actual_read(&engine->plane, &actual, NULL);
+	if (code)
+		return code;
+	code = recover_snapshot(actual, cluster, ret_snapshot);
+	wanted_free(actual);
+	return code;
+}
+
+void engine_turn_done(struct engine_turn *turn)
+{
+	notes_done(&turn->notes);
+	notes_done(&turn->lines);
+	*turn = (struct engine_turn){ 0 };
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + ts.tv_nsec;
+}
+
+/*
+ * The device's index, for the routes that lead to it. It is made here when it is missing, with values
+ * that hold until the wanted tables say the exact ones.
+ */
+static int find_device(struct turn *turn, struct err *err)
+{
+	const struct config *config = turn->engine->config;
+	struct device_config want = { .name = config->device, .port = config->tunnel_port,
+				      .mtu = 1500 - XM_OVERHEAD_V6, .instance = config->instance };
+
+	turn->device = if_nametoindex(config->device);
+	if (turn->device)
+		return 0;
+	if (turn->engine->dry_run) {
+		turn->device = DEVICE_TO_BE;
+		notes_add(&turn->out->lines, "make device %s", config->device);
+		return 0;
+	}
+	xm_vtep_mac(xm_addr_is_zero(&turn->addr4) ? &turn->addr6 : &turn->addr4, want.mac);
+	return device_ensure(turn->engine->nl, &want, &turn->device, err);
+}
+
+static int settle_device(struct turn *turn, struct err *err)
+{
+	const struct config *config = turn->engine->config;
+	struct device_config want = { .name = config->device, .port = config->tunnel_port,
+				      .mtu = turn->wanted->device_mtu, .instance = config->instance };
+
+	if (turn->engine->dry_run)
+		return 0;
+	memcpy(want.mac, turn->wanted->config.vtep_mac, sizeof(want.mac));
+	return device_ensure(turn->engine->nl, &want, &turn->device, err);
+}
+
+/* A dump that the kernel changed meanwhile is read again; it settles, or the turn is repeated later. */
+static int read_tables(struct turn *turn, struct err *err)
+{
+	int code = -EINTR;
+
+	for (int tries = 0; code == -EINTR && tries < 5; tries++)
+		code = tables_read(turn->engine->nl, &turn->tables, err);
+	return code;
+}
+
+static int sync_routes(struct turn *turn, struct err *err)
+{
+	struct sync_result result = { 0 };
+	int code = -EINTR;
+
+	for (int tries = 0; code == -EINTR && tries < 5; tries++)
+		code = sync_kernel(turn->engine->nl, turn->wanted, turn->device, turn->engine->dry_run,
+				   &result, err);
+	if (code)
+		return code;
+	turn->out->kernel_puts = result.puts;
+	turn->out->kernel_deletes = result.deletes;
+	notes_add_all(&turn->out->notes, result.notes, result.n_notes);
+	if (turn->engine->dry_run && (result.puts || result.deletes))
+		notes_add(&turn->out->lines, "kernel tables: %zu routes and neighbours to put, %zu to delete",
+			  result.puts, result.deletes);
+	sync_result_done(&result);
+	return 0;
+}
+
+static void print_op(const struct plan_op *op, const struct turn *turn)
+{
+	auto_free char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	plan_op_print(op, turn->wanted, turn->actual, out);
+	fclose(out);
+	text[strcspn(text, "\n")] = '\0';
+	notes_add(&turn->out->lines, "%s", text);
+}
+
+static int write_maps(struct turn *turn, struct err *err)
+{
+	struct plan *plan;
+	size_t done = 0;
+	int code = plan_new(turn->wanted, turn->actual, &plan);
+
+	if (code)
+		return err_set(err, code, "out of memory");
+	if (turn->engine->dry_run) {
+		for (size_t i = 0; i < plan->n_ops; i++)
+			print_op(&plan->ops[i], turn);
+		done = plan->n_ops;
+	} else {
+		code = apply_plan(&turn->engine->plane, plan, &done, err);
+	}
+	turn->out->map_ops = done;
+	plan_free(plan);
+	return code;
+}
+
+/* The interfaces that exist now, each with the program that belongs there. */
+static int want_hooks(const struct turn *turn, struct hook_want **ret_want, size_t *ret_n)
+{
+	const struct config *config = turn->engine->config;
+	const struct pods *pods = turn->engine->podset.pods;
+	struct hook_want *want = calloc(config->n_underlay + 1 + pods->n_ifaces, sizeof(*want));
+	size_t n = 0;
+
+	if (!want)
+		return -ENOMEM;
+	/* The device first: what the underlay program leaves encapsulated comes through it. */
+	want[n].ifindex = turn->device;
+	want[n].role = ATTACH_DEVICE;
+	snprintf(want[n++].name, sizeof(want->name), "%s", config->device);
+	for (size_t i = 0; i < config->n_underlay; i++) {
+		want[n].ifindex = if_nametoindex(config->underlay[i]);
+		if (!want[n].ifindex)
+			continue;
+		want[n].role = ATTACH_UNDERLAY;
+		want[n].xdp = config->xdp;
+		snprintf(want[n++].name, sizeof(want->name), "%s", config->underlay[i]);
+	}
+	for (size_t i = 0; i < pods->n_ifaces; i++) {
+		want[n].ifindex = pods->ifaces[i].ifindex;
+		want[n].role = ATTACH_POD;
+		snprintf(want[n++].name, sizeof(want->name), "%s", pods->ifaces[i].name);
+	}
+	*ret_want = want;
+	*ret_n = n;
+	return 0;
+}
+
+static int set_hooks(struct turn *turn, struct err *err)
+{
+	struct engine *engine = turn->engine;
+	auto_free struct hook_want *want = NULL;
+	auto_free struct attach_hook *have = NULL;
+	auto_free struct hook_op *ops = NULL;
+	struct hooks_result result = { 0 };
+	size_t n_want = 0, n_have = 0, n_ops = 0;
+	char text[128];
+	int code;
+
+	if (engine->plane_there) {
+		code = attach_list(&engine->plane, &have, &n_have, err);
+		if (code)
+			return code;
+	}
+	if (want_hooks(turn, &want, &n_want) ||
+	    hooks_plan(want, n_want, have, n_have, &ops, &n_ops))
+		return err_set(err, -ENOMEM, "out of memory");
+	if (engine->dry_run) {
+		for (size_t i = 0; i < n_ops; i++) {
+			hook_op_text(&ops[i], text, sizeof(text));
+			notes_add(&turn->out->lines, "%s", text);
+		}
+		return 0;
+	}
+	hooks_apply(&engine->plane, ops, n_ops, &turn->out->notes, &result);
+	turn->out->attached = result.attached;
+	turn->out->detached = result.detached;
+	turn->out->failures = result.failures;
+	return 0;
+}
+
+static int run(struct turn *turn, struct err *err)
+{
+	struct engine *engine = turn->engine;
+	const struct config *config = engine->config;
+	struct notes *notes = &turn->out->notes;
+	int code;
+
+	if (engine->plane_there) {
+		code = actual_read(&engine->plane, &turn->actual, err);
+		if (code)
+			return code;
+	}
+	code = facts_addrs(engine->nl, config, &turn->addr4, &turn->addr6, notes, err);
+	if (code)
+		return code;
+	code = find_device(turn, err);
+	if (code)
+		return code;
+	code = read_tables(turn, err);
+	if (code)
+		return code;
+	code = podset_learn(&engine->podset, config, engine->plane_there ? &engine->plane : NULL,
+			    turn->tables, turn->actual, &engine->check, notes, err);
+	if (code)
+		return code;
+	code = facts_read(engine->nl, config, turn->mesh, turn->actual, turn->tables, &turn->addr4,
+			  &turn->addr6, turn->device, &turn->facts, err);
+	if (code)
+		return code;
+	code = wanted_build(turn->mesh, &turn->facts.facts, engine->podset.pods, &turn->wanted, err);
+	if (code)
+		return code;
+	notes_add_all(notes, turn->wanted->notes, turn->wanted->n_notes);
+	notes_add_all(notes, engine->check.notes.v, engine->check.notes.n);
+
+	code = settle_device(turn, err);
+	if (code)
+		return code;
+	code = sync_routes(turn, err);
+	if (code)
+		return code;
+	code = write_maps(turn, err);
+	if (code)
+		return code;
+	code = set_hooks(turn, err);
+	if (code)
+		return code;
+	if (!engine->dry_run)
+		podset_resolve(&engine->podset, engine->nl);
+	return 0;
+}
+
+int engine_run(struct engine *engine, const struct mesh *mesh, struct engine_turn *ret_turn, struct err *err)
+{
+	uint64_t start_ns = now_ns();
+	struct engine_turn out = { 0 };
+	struct turn turn = { .engine = engine, .mesh = mesh, .out = &out };
+	int code = run(&turn, err);
+
+	wanted_free(turn.actual);
+	wanted_free(turn.wanted);
+	facts_done(&turn.facts);
+	if (turn.tables)
+		tables_free(turn.tables);
+	if (code) {
+		engine_turn_done(&out);
+		return code;
+	}
+	out.duration_ns = now_ns() - start_ns;
+	*ret_turn = out;
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which program belongs on which interface, against what is attached. */
+#include "agent/hooks.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/defs.h"
+
+static enum plane_prog prog_of(enum attach_role role)
+{
+	switch (role) {
+	case ATTACH_POD:
+		return PLANE_FROM_POD;
+	case ATTACH_UNDERLAY:
+		return PLANE_FROM_NET;
+	case ATTACH_DEVICE:
+		return PLANE_FROM_DEV;
+	}
+	return PLANE_PROG_COUNT;
+}
+
+static bool is_xdp(const struct attach_hook *hook)
+{
+	return hook->how == ATTACH_XDP_NATIVE || hook->how == ATTACH_XDP_GENERIC;
+}
+
+static bool wants_xdp(const struct hook_want *want)
+{
+	return want->role == ATTACH_UNDERLAY &&
+	       (want->xdp == CONFIG_XDP_NATIVE || want->xdp == CONFIG_XDP_GENERIC);
+}
+
+/* Does @hook belong where it is, whether current or not? */
+static bool fits(const struct hook_want *want, const struct attach_hook *hook)
+{
+	if (!is_xdp(hook))
+		return hook->prog == prog_of(want->role);
+	return wants_xdp(want) &&
+	       (hook->how == ATTACH_XDP_NATIVE) == (want->xdp == CONFIG_XDP_NATIVE);
+}
+
+static const struct hook_want *find(const struct hook_want *want, size_t n_want, uint32_t ifindex)
+{
+	for (size_t i = 0; i < n_want; i++)
+		if (want[i].ifindex == ifindex)
+			return &want[i];
+	return NULL;
+}
+
+int hooks_plan(const struct hook_want *want, size_t n_want, const struct attach_hook *have, size_t n_have,
+	       struct hook_op **ret_ops, size_t *ret_n)
+{
+	auto_free struct hook_op *ops = calloc(n_have + 2 * n_want + 1, sizeof(*ops));
+	size_t n = 0, n_removes;
+
+	if (!ops)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_have; i++) {
+		const struct hook_want *w = find(want, n_want, have[i].ifindex);
+		bool seen = false;
+
+		if (w && fits(w, &have[i]))
+			continue;
+		for (size_t k = 0; k < n; k++)
+			seen |= ops[k].ifindex == have[i].ifindex;
+		if (seen)
+			continue;
+		ops[n] = (struct hook_op){ .verb = HOOK_REMOVE, .ifindex = have[i].ifindex };
+		snprintf(ops[n++].name, sizeof(ops->name), "%s", have[i].ifname);
+	}
+	n_removes = n;
+	for (size_t i = 0; i < n_want; i++) {
+		bool tc = false, xdp = !wants_xdp(&want[i]), removed = false;
+		struct hook_op op = { .ifindex = want[i].ifindex, .role = want[i].role };
+
+		memcpy(op.name, want[i].name, sizeof(op.name));
+		for (size_t k = 0; k < n_removes; k++)
+			removed |= ops[k].ifindex == want[i].ifindex;
+		for (size_t k = 0; !removed && k < n_have; k++) {
+			if (have[k].ifindex != want[i].ifindex || !have[k].current)
+				continue;
+			if (is_xdp(&have[k]))
+				xdp = true;
+			else
+				tc = true;
+		}
+		if (!tc) {
+			op.verb = HOOK_TC;
+			ops[n++] = op;
+		}
+		if (!xdp) {
+			op.verb = HOOK_XDP;
+			op.native = want[i].xdp == CONFIG_XDP_NATIVE;
+			ops[n++] = op;
+		}
+	}
+	*ret_ops = take(ops);
+	*ret_n = n;
+	return 0;
+}
+
+void hook_op_text(const struct hook_op *op, char *buf, size_t size)
+{
+	switch (op->verb) {
+	case HOOK_REMOVE:
+		if (op->name[0])
+			snprintf(buf, size, "detach from %s", op->name);
+		else
+			snprintf(buf, size, "detach from interface %u, which is gone", op->ifindex);
+		break;
+	case HOOK_TC:
+		snprintf(buf, size, "attach %s (tc) to %s", plane_prog_names[prog_of(op->role)], op->name);
+		break;
+	case HOOK_XDP:
+		snprintf(buf, size, "attach %s (%s) to %s", plane_prog_names[PLANE_XDP],
+			 op->native ? "native" : "generic", op->name);
+		break;
+	}
+}
+
+void hooks_apply(struct plane *plane, const struct hook_op *ops, size_t n, struct notes *notes,
+		 struct hooks_result *ret_result)
+{
+	struct hooks_result result = { 0 };
+	struct err err;
+	char text[128];
+	int code = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct hook_op *op = &ops[i];
+
+		switch (op->verb) {
+		case HOOK_REMOVE:
+			code = attach_remove(plane, op->ifindex, &err);
+			break;
+		case HOOK_TC:
+			code = attach_tc(plane, op->ifindex, op->role, &err);
+			break;
+		case HOOK_XDP:
+			code = attach_xdp(plane, op->ifindex, op->native, &err);
+			break;
+		}
+		/* It went away while we looked; the watch has told so already. */
+		if (code == -ENODEV)
+			continue;
+		if (code) {
+			hook_op_text(op, text, sizeof(text));
+			notes_add(notes, "%s failed: %s", text, err.text);
+			result.failures++;
+		} else if (op->verb == HOOK_REMOVE) {
+			result.detached++;
+		} else {
+			result.attached++;
+		}
+	}
+	*ret_result = result;
+}

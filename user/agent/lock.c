@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The lock of an instance: an OFD lock on a file in run_dir that also says who holds it. */
+#include "agent/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/defs.h"
+
+static char *path_of(const struct config *config, const char *suffix)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s.%s", config->run_dir, config->instance, suffix) < 0 ? NULL : path;
+}
+
+char *lock_socket_path(const struct config *config)
+{
+	return path_of(config, "sock");
+}
+
+static pid_t read_pid(int fd)
+{
+	char text[24] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
+		return 0;
+	return atoi(text);
+}
+
+/* The whole file; of the open file description, so that asking needs no lock of one's own. */
+static struct flock whole(void)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+}
+
+int lock_take(const struct config *config, int *ret_fd, struct err *err)
+{
+	auto_free char *path = path_of(config, "lock");
+	auto_close int fd = -1;
+	struct flock lock = whole();
+	struct stat st;
+	int code;
+
+	if (!path)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (mkdir(config->run_dir, 0755) && errno != EEXIST) {
+		code = -errno;
+		return err_set(err, code, "run_dir %s cannot be made: %s", config->run_dir,
+			       strerror(-code));
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0) {
+		code = -errno;
+		return err_set(err, code, "lock file %s cannot be opened: %s", path, strerror(-code));
+	}
+	if (fcntl(fd, F_OFD_SETLK, &lock)) {
+		if (errno != EAGAIN && errno != EACCES) {
+			code = -errno;
+			return err_set(err, code, "lock file %s: %s", path, strerror(-code));
+		}
+		return err_set(err, -EALREADY,
+			       "instance \"%s\" is in use by process %d (lock %s): stop that one first, "
+			       "or give this one another instance name",
+			       config->instance, read_pid(fd), path);
+	}
+	/* A holder that purged has unlinked what was opened here: such a lock excludes nobody. */
+	if (fstat(fd, &st) || !st.st_nlink)
+		return err_set(err, -EAGAIN, "lock file %s was removed just now: try again", path);
+	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0) {
+		code = -errno;
+		return err_set(err, code, "lock file %s cannot be written: %s", path, strerror(-code));
+	}
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+pid_t lock_holder(const struct config *config)
+{
+	auto_free char *path = path_of(config, "lock");
+	auto_close int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	struct flock lock = whole();
+
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
+		return 0;
+	return read_pid(fd);
+}
+
+void lock_remove(const struct config *config)
+{
+	auto_free char *lock = path_of(config, "lock");
+	auto_free char *sock = path_of(config, "sock");
+
+	if (sock)
+		unlink(sock);
+	if (lock)
+		unlink(lock);
+}

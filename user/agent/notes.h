@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A growing list of sentences for people, each kept once. Not for: errors on their way up (core/err.h). */
+#ifndef XMESH_AGENT_NOTES_H
+#define XMESH_AGENT_NOTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct notes {
+	char **v;
+	size_t n;
+};
+
+/* A sentence that is there already is not added again; without memory it is left out. */
+void notes_add(struct notes *notes, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Copies of @n sentences. */
+void notes_add_all(struct notes *notes, char *const *v, size_t n);
+bool notes_has(const struct notes *notes, const char *text);
+void notes_done(struct notes *notes);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the running agent holds: shared by agent.c, which changes it, and status.c, which tells it. */
+#ifndef XMESH_AGENT_STATE_H
+#define XMESH_AGENT_STATE_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+#include <uv.h>
+
+#include "agent/control.h"
+#include "agent/engine.h"
+#include "agent/feeds.h"
+#include "agent/notes.h"
+#include "model/config.h"
+#include "net/watch.h"
+
+#define STATE_ERRORS 8
+
+/* Upper bounds of xmesh_apply_seconds, in milliseconds; one more bucket is infinity. */
+extern const uint32_t state_apply_le_ms[];
+#define STATE_APPLY_BUCKETS 13
+
+/* From a change seen to the maps written. */
+struct state_apply {
+	uint64_t buckets[STATE_APPLY_BUCKETS + 1]; /* not cumulative */
+	uint64_t count, sum_ns;
+};
+
+struct state_error { time_t time_s; uint64_t count; char *text; };
+
+struct agent {
+	uv_loop_t loop;
+	const char *config_path, *instance_override;
+	struct config *config;
+	struct engine *engine;
+	struct feeds *feeds;
+	struct watch *watch;
+	struct control *control;
+	uv_signal_t term, intr, hup;
+	uv_timer_t turn_timer, check_timer;
+	uv_work_t check_work;
+	struct check_job *check_job;   /* running on a worker, NULL = none */
+	bool checked;                  /* at least once */
+	bool ready;                    /* READY=1 was said */
+	bool reloading;
+	bool stopping;
+	time_t since_s;
+	uint64_t seen_ns;              /* when the oldest change not yet applied was seen, 0 = none */
+	uint64_t last_end_ns;
+	unsigned int failed_in_row;
+	uint64_t turns, turns_failed;
+	struct engine_turn last;
+	struct state_apply apply;
+	struct state_error errors[STATE_ERRORS]; /* oldest first */
+	size_t n_errors;
+};
+
+/* Remember @text for status; the same as the last one only counts up. */
+void state_error(struct agent *agent, const char *text);
+void state_observe(struct state_apply *apply, uint64_t duration_ns);
+/* The document for {"get":"status"}; a new reference. */
+json_object *state_status(const struct agent *agent);
+
+#endif
