@@ -56,14 +56,14 @@ t "they come back once more" back
 reload() {
 	kill -HUP "$(lab_agent_pid east-1)" "$(lab_agent_pid west-1)"
 	ping_ok east-1b "$(lab_addr west-1b 6)"
-	! lab_gone "$(lab_agent_pid east-1)"
+	fails lab_gone "$(lab_agent_pid east-1)"
 }
 t "SIGHUP reloads" reload
 bad_reload() {
 	echo "no_such_key: 1" >>"$LAB_DIR/east-1.yaml"
 	kill -HUP "$(lab_agent_pid east-1)"
 	lab_wait 5 grep -q no_such_key "$LAB_DIR/log/agent-east-1"
-	! lab_gone "$(lab_agent_pid east-1)"
+	fails lab_gone "$(lab_agent_pid east-1)"
 	ping_ok east-1b "$(lab_addr west-1b 6)"
 	lab_config east-1
 }
