@@ -25,5 +25,7 @@ struct features {
 
 /* Probe by loading and, for flags, running tiny programs. Without privileges all are false. */
 void features_probe(struct features *ret_features);
+/* The tcx field alone, by one system call that changes nothing. */
+bool features_has_tcx(void);
 
 #endif

@@ -48,6 +48,9 @@ extern const char *const plane_map_names[PLANE_MAP_COUNT];
 extern const char *const plane_map_texts[PLANE_MAP_COUNT];
 extern const char *const plane_prog_names[PLANE_PROG_COUNT];
 
+/* The names alone, every descriptor -1: nothing is opened. -ENAMETOOLONG, -EINVAL. */
+int plane_init(const char *bpffs, const char *instance, struct plane *plane, struct err *err);
+
 /*
  * Open what is pinned, load nothing, change nothing. -ENOENT: nothing pinned for this instance
  * (sentence says that no agent ran and what to do). -EPERM: needs root or CAP_BPF + CAP_NET_ADMIN.
