@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is to be done so that the kernel's routes and neighbours are the wanted ones: tables in,
+ * ordered operations out. Pure. Not for: reading the tables or carrying it out (sync.c).
+ */
+#ifndef XMESH_NET_SYNC_PLAN_H
+#define XMESH_NET_SYNC_PLAN_H
+
+#include "model/wanted.h"
+#include "net/route.h"
+
+struct kernel_neigh {
+	struct xm_addr addr;
+	__u8 mac[6];
+	bool permanent;
+};
+
+struct kernel_tables {
+	struct route_fact *routes;   size_t n_routes; /* of the main table, both families */
+	struct kernel_neigh *neighs; size_t n_neighs; /* on the xmesh device */
+};
+
+enum sync_verb {
+	SYNC_NEIGH_PUT,
+	SYNC_ROUTE_ADD,     /* nothing was there: a foreign one that came meanwhile must win */
+	SYNC_ROUTE_REPLACE, /* ours was there, with other attributes */
+	SYNC_ROUTE_DELETE,
+	SYNC_NEIGH_DELETE,
+};
+
+struct sync_op {
+	enum sync_verb verb;
+	struct route_fact route;   /* of the three route verbs */
+	struct kernel_neigh neigh; /* of the two neighbour verbs */
+};
+
+struct sync_plan {
+	struct sync_op *ops; size_t n_ops; /* in the order of enum sync_verb */
+	char **notes;        size_t n_notes;
+};
+
+/* True when the plan needs to know @route: it is ours, or for a wanted prefix. */
+bool sync_plan_needs(const struct wanted *wanted, const struct route_fact *route);
+
+/*
+ * @actual is sorted in place. @ifname is if_indextoname() or like it, for the notes. A foreign route for a wanted prefix
+ * keeps ours out (and takes it away where it is there), whatever its metric; except that one which
+ * only refuses (blackhole, unreachable, prohibit, throw) behind ours is a fallback and no obstacle.
+ * -ENOMEM leaves *ret_plan untouched, else the caller frees it with sync_plan_done().
+ */
+int sync_plan(const struct wanted *wanted, struct kernel_tables *actual,
+	      char *(*ifname)(unsigned int ifindex, char *buf), struct sync_plan *ret_plan);
+void sync_plan_done(struct sync_plan *plan);
+
+#endif
