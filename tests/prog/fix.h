@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The bench that the rows run on: a network namespace of its own with real interfaces, the BPF
+ * object loaded (once per set of knobs) and its maps filled with one small mesh. Not for: what a
+ * packet should become; that is in the rows.
+ *
+ * The mesh: we are node 1 of cluster 1, 192.0.2.1 and 2001:db8::1.
+ *
+ *  node cluster addresses                  prefixes                          mode, outer, MTU
+ *  1    1       192.0.2.1  2001:db8::1     10.1.0.0/24 fd00:1::/64           local
+ *  2    1       192.0.2.2  2001:db8::2     10.1.1.0/24 fd00:1:0:1::/64       tunnel, IPv4, 1450
+ *  3    2       192.0.2.3  2001:db8::3     10.2.0.0/24 fd00:2::/64           tunnel, IPv4, 1450
+ *  4    2       2001:db8::4                10.2.1.0/24 fd00:2:0:1::/64       tunnel, IPv6, 1430
+ *  5    3       192.0.2.5  2001:db8::5     10.3.0.0/24 fd00:3::/64           native, on the link, 1500
+ *  6    3       192.0.2.6  2001:db8::6     10.3.1.0/24 fd00:3:0:1::/64       native, through the FIB
+ *  7    1       192.0.2.7  2001:db8::7     10.1.2.0/24 fd00:1:0:2::/64       the kernel's own route
+ */
+#ifndef XMESH_TESTS_PROG_FIX_H
+#define XMESH_TESTS_PROG_FIX_H
+
+#include <linux/bpf.h>
+
+#include "pkt.h"
+#include "xmesh/maps.h"
+#include "xmesh/reasons.h"
+
+enum node { NODE_SELF = 1, NODE_EAST2, NODE_WEST, NODE_WEST6, NODE_NORTH, NODE_NORTH_FIB, NODE_EAST3 };
+
+enum port { IF_NIL, IF_UL, IF_A, IF_B, IF_STACK, IF_NOADDR, IF_GONE, IF_DEV, IF_COUNT };
+
+/* Pods: .2 behind IF_A, .3 behind IF_B, .4 behind IF_STACK (XM_POD_STACK), .5 behind IF_GONE. */
+#define MAC_HOST "02:00:00:00:00:0d" /* of every interface here, so that packets are PACKET_HOST */
+#define MAC_POD_A "02:00:00:00:00:a2"
+#define MAC_POD_B "02:00:00:00:00:a3"
+#define MAC_SELF "02:78:c0:00:02:01" /* inner MACs */
+#define MAC_WEST "02:78:c0:00:02:03"
+#define MAC_WEST6 "02:78:20:01:0d:bc" /* 2001:0db8 ^ 0:4 */
+#define VNI 1
+#define PORT 8492
+
+/* Sets of knobs; each is one load of the object. */
+enum load { LOAD_FULL, LOAD_NO_DECAP_L3, LOAD_NO_ENCAP_ETH, LOAD_NO_CHECK_MTU, LOAD_COUNT };
+
+enum prog { FROM_POD, FROM_NET, FROM_DEV, XDP };
+
+/* The metadata that the kernel's VXLAN device would have left on the packet. */
+struct tunnel_key {
+	const char *src;
+	uint32_t vni;
+};
+
+struct run {
+	enum load load;
+	enum prog prog;
+	enum port in_if;
+	uint32_t gso_size, gso_segs;
+	struct tunnel_key key; /* src NULL = none */
+};
+
+struct outcome {
+	int err; /* of the system call */
+	int verdict;
+	struct pkt out;
+	struct __sk_buff ctx;
+};
+
+struct counters {
+	struct xm_counter at[XM_HOOK_COUNT][XM_REASON_COUNT];
+};
+
+#define EVENTS_MAX 16
+
+struct events {
+	size_t n;
+	struct xm_event at[EVENTS_MAX];
+};
+
+/* 0, or 1 with a sentence on stderr: needs root. */
+int fix_start(void);
+void fix_stop(void);
+
+uint32_t fix_ifindex(enum port iface);
+void fix_run(const struct run *run, const struct pkt *in, struct outcome *ret_outcome);
+
+void fix_counters(enum load load, struct counters *ret_counters);
+void fix_peer(enum load load, uint32_t node, struct xm_peer_stat *ret_stat);
+/* Events since the last call; the rate limit is reset, so that each row starts with all of it. */
+void fix_events(enum load load, struct events *ret_events);
+void fix_spend_events(enum load load);
+
+/* Change the configuration (flags, magic); fix_config_default() puts it back. */
+void fix_config(enum load load, void (*change)(struct xm_config *config));
+void fix_config_default(enum load load);
+
+void fix_node_state(enum load load, uint32_t node, struct xm_node_state *ret_state);
+void fix_set_node_state(enum load load, uint32_t node, const struct xm_node_state *state);
+uint64_t fix_now_ns(void);
+
+/* "10.1.0.2" or "fd00::2"; aborts on anything else. */
+struct xm_addr fix_addr(const char *text);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* All rows as cmocka tests, then: has every reason been reached? */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/defs.h"
+#include "row.h"
+
+static void test_row(void **state)
+{
+	row_run(*state);
+}
+
+/*
+ * Not to be reached by BPF_PROG_TEST_RUN:
+ *  DROP_INTERNAL: needs a helper to fail that cannot here, or bounds that were just checked.
+ */
+static const bool excused[XM_REASON_COUNT] = {
+	[XM_DROP_INTERNAL] = true,
+};
+
+static void test_every_reason_is_reached(void **state)
+{
+	assert_int_equal(rows_unreached(excused), 0);
+}
+
+static size_t add_rows(struct CMUnitTest *tests, size_t n, const struct row *rows, size_t n_rows)
+{
+	for (size_t i = 0; i < n_rows; i++)
+		tests[n + i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
+						    (void *)&rows[i] };
+	return n + n_rows;
+}
+
+int main(void)
+{
+	size_t max = n_pod_rows + n_net_rows + n_native_rows + n_dev_rows + n_xdp_rows +
+		     n_loop_tests + 1;
+	auto_free struct CMUnitTest *tests = calloc(max, sizeof(*tests));
+	size_t n = 0;
+	int failed;
+
+	if (!tests || fix_start())
+		return 1;
+	n = add_rows(tests, n, pod_rows, n_pod_rows);
+	n = add_rows(tests, n, net_rows, n_net_rows);
+	n = add_rows(tests, n, native_rows, n_native_rows);
+	n = add_rows(tests, n, dev_rows, n_dev_rows);
+	n = add_rows(tests, n, xdp_rows, n_xdp_rows);
+	for (size_t i = 0; i < n_loop_tests; i++)
+		tests[n++] = loop_tests[i];
+	tests[n++] = (struct CMUnitTest){ "every reason is reached by some row",
+					  test_every_reason_is_reached, NULL, NULL, NULL };
+	failed = _cmocka_run_group_tests("prog", tests, n, NULL, NULL);
+	fix_stop();
+	return failed != 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A test is a row: what goes in, the verdict, the one counter that moves, what comes out. Checked
+ * in every row without being written there: no other counter moves (notes apart, which are named),
+ * a packet with no `out` is left as it was, the event of a drop or a too-big is there with its
+ * reason, hook and interface, and the peer's counters move by the packet, nobody else's.
+ */
+#ifndef XMESH_TESTS_PROG_ROW_H
+#define XMESH_TESTS_PROG_ROW_H
+
+#include <linux/pkt_cls.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fix.h"
+
+#define TO_STACK TC_ACT_UNSPEC
+#define REDIRECT TC_ACT_REDIRECT
+#define SHOT TC_ACT_SHOT
+
+struct expected_event {
+	uint32_t len, limit;
+	const char *src, *dst, *outer_src;
+	uint16_t sport, dport;
+	uint16_t cluster;
+	uint8_t proto;
+};
+
+struct row {
+	const char *name;
+	struct run run;
+	const struct layer *in;
+	int verdict;
+	enum xm_reason reason;
+	enum xm_reason note;     /* moves by one too; 0 = none does */
+	uint32_t packets;        /* counted; 1 */
+	const struct layer *out; /* NULL = as it came */
+	enum node peer;          /* whose counters move; 0 = nobody's */
+	const struct expected_event *event; /* more about the event, where one is due */
+	void (*config)(struct xm_config *config);
+	void (*before)(enum load load);
+	void (*after)(enum load load); /* asserts, puts back */
+};
+
+/* Run the row; fails the cmocka test with sentences on stderr. */
+void row_run(const struct row *row);
+
+/* Reasons that no row has reached at @hook or anywhere; the number of those. */
+size_t rows_unreached(const bool excused[XM_REASON_COUNT]);
+
+extern const struct row pod_rows[], net_rows[], native_rows[], dev_rows[], xdp_rows[];
+extern const size_t n_pod_rows, n_net_rows, n_native_rows, n_dev_rows, n_xdp_rows;
+
+/* Tests that are no rows: loops over lengths, tables, state. */
+extern const struct CMUnitTest loop_tests[];
+extern const size_t n_loop_tests;
+
+#endif
