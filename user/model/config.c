@@ -173,12 +173,15 @@ static int read_publish(struct config_reader *r, const struct doc *value)
 static int check_distinct(struct config_reader *r, const struct doc *at,
 			  const struct config_cluster *peer, const struct config_cluster *other)
 {
+	char line[32] = "above";
+
+	if (other->line)
+		snprintf(line, sizeof(line), "in line %u", other->line);
 	if (peer->id == other->id)
-		return FAIL(r, at, "id %u of cluster %s is that of cluster %s (line %u) already",
-			    peer->id, peer->name, other->name, other->line);
+		return FAIL(r, at, "id %u of cluster %s is that of cluster %s already (%s)",
+			    peer->id, peer->name, other->name, line);
 	if (!strcmp(peer->name, other->name))
-		return FAIL(r, at, "the cluster %s stands twice, first in line %u", peer->name,
-			    other->line);
+		return FAIL(r, at, "the cluster %s stands twice, first %s", peer->name, line);
 	return 0;
 }
 
@@ -213,7 +216,8 @@ static int read_peers(struct config_reader *r, const struct doc *value)
 	struct config *c = r->config;
 
 	if (value->type != DOC_LIST)
-		return FAIL(r, value, "must be a list, as in [{name: west, id: 2, feed: {dir: w}}]");
+		return FAIL(r, value,
+			    "must be a list, as in [{name: west, id: 2, feed: {dir: w}}]");
 	if (value->n >= XM_MAX_CLUSTERS)
 		return FAIL(r, value, "%u peers: at most %d are possible", value->n,
 			    XM_MAX_CLUSTERS - 1);

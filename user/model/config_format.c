@@ -9,7 +9,8 @@
 #include "model/config_words.h"
 
 const char *const config_path_words[] = {
-	[CONFIG_PATH_AUTO] = "auto", [CONFIG_PATH_FAST] = "fast", [CONFIG_PATH_STACK] = "stack", NULL
+	[CONFIG_PATH_AUTO] = "auto", [CONFIG_PATH_FAST] = "fast", [CONFIG_PATH_STACK] = "stack",
+	NULL
 };
 const char *const config_xdp_words[] = {
 	[CONFIG_XDP_OFF] = "off", [CONFIG_XDP_AUTO] = "auto", [CONFIG_XDP_NATIVE] = "native",

@@ -151,12 +151,18 @@ int config_warn_no_effect(struct config_reader *r, const struct doc *value)
 {
 	struct config *c = r->config;
 	char **more = reallocarray(c->warnings, c->n_warnings + 1, sizeof(*more));
+	int n;
 
 	if (!more)
 		return config_no_memory(r);
 	c->warnings = more;
-	if (asprintf(&more[c->n_warnings], "%s:%u: %s has no effect in this version", c->file,
-		     value->line, r->where) < 0)
+	if (value->line)
+		n = asprintf(&more[c->n_warnings], "%s:%u: %s has no effect in this version",
+			     c->file, value->line, r->where);
+	else
+		n = asprintf(&more[c->n_warnings], "%s: %s has no effect in this version", c->file,
+			     r->where);
+	if (n < 0)
 		return config_no_memory(r);
 	c->n_warnings++;
 	return 0;

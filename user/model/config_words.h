@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The words of xmesh.yaml, by the values of their enums: read by config.c, written by config_format.c. */
+/* The words of xmesh.yaml, by the values of their enums. Not for: anyone but config*.c. */
 #ifndef XMESH_MODEL_CONFIG_WORDS_H
 #define XMESH_MODEL_CONFIG_WORDS_H
 

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Mesh and facts into tables: every node is looked at once, then each of its prefixes. Numbers
+ * and prefix lengths have files of their own. Not for: what is there already (plane/plan.h).
+ */
+#include "model/wanted.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/addr.h"
+#include "core/defs.h"
+#include "model/wanted_parts.h"
+#include "xmesh/wire.h"
+
+static int compare_prefix(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct xm_prefix));
+}
+
+static bool is_foreign(const struct facts *facts, const struct xm_prefix *prefix)
+{
+	return bsearch(prefix, facts->foreign, facts->n_foreign, sizeof(*prefix), compare_prefix);
+}
+
+/* ---- members ---- */
+
+static void choose_mac(const struct wanted_builder *b, struct wanted_member *m)
+{
+	const struct node_object *node = m->object;
+
+	if (node && node->has_vtep_mac)
+		memcpy(m->vtep_mac, node->vtep_mac, sizeof(m->vtep_mac));
+	else if (node && !xm_addr_is_zero(&node->addr4))
+		xm_vtep_mac(&node->addr4, m->vtep_mac);
+	else if (node && !xm_addr_is_zero(&node->addr6))
+		xm_vtep_mac(&node->addr6, m->vtep_mac);
+	else if (m->own && !xm_addr_is_zero(&b->facts->addr4))
+		xm_vtep_mac(&b->facts->addr4, m->vtep_mac);
+	else if (m->own)
+		xm_vtep_mac(&b->facts->addr6, m->vtep_mac);
+}
+
+static int collect_members(struct wanted_builder *b)
+{
+	const struct mesh *mesh = b->mesh;
+	struct wanted_member *m, *own = NULL;
+	size_t n = 1;
+
+	for (size_t i = 0; i < mesh->n_clusters; i++)
+		n += mesh->clusters[i].snapshot ? mesh->clusters[i].snapshot->n_nodes : 0;
+	b->members = calloc(n, sizeof(*b->members));
+	if (!b->members)
+		return -ENOMEM;
+	for (size_t i = 0; i < mesh->n_clusters; i++) {
+		const struct mesh_cluster *c = &mesh->clusters[i];
+
+		for (size_t k = 0; c->snapshot && k < c->snapshot->n_nodes; k++) {
+			m = &b->members[b->n_members++];
+			m->cluster = c;
+			m->object = &c->snapshot->nodes[k];
+			m->name = m->object->name;
+			m->own = c->own && !strcmp(m->name, b->facts->node_name);
+			if (m->own)
+				own = m;
+			b->n_cidrs += m->object->n_cidrs;
+		}
+	}
+	if (!own) {
+		own = &b->members[b->n_members++];
+		own->cluster = &mesh->clusters[0];
+		own->name = b->facts->node_name;
+		own->own = true;
+	}
+	b->own = own;
+	for (size_t i = 0; i < b->n_members; i++)
+		choose_mac(b, &b->members[i]);
+	return 0;
+}
+
+static bool is_own_address(const struct facts *facts, const struct xm_addr *addr)
+{
+	return !xm_addr_is_zero(addr) &&
+	       (xm_addr_eq(addr, &facts->addr4) || xm_addr_eq(addr, &facts->addr6));
+}
+
+/* True when @node is another name of this very node: a tunnel to it would lead to ourselves. */
+static bool bears_own_address(const struct facts *facts, const struct wanted_member *m)
+{
+	return !m->own && (is_own_address(facts, &m->object->addr4) ||
+			   is_own_address(facts, &m->object->addr6));
+}
+
+/* What our own object in the feed, or its absence, tells about the way that peers see us. */
+static int note_own(struct wanted_builder *b)
+{
+	const struct facts *f = b->facts;
+	const struct node_object *node = b->own->object;
+	char ours[ADDR_TEXT_MAX], theirs[ADDR_TEXT_MAX];
+	int rc = 0;
+
+	if (!node && b->own->cluster->snapshot)
+		return wanted_note(&b->notes,
+				   "Node %s is not in the feed of our cluster %s: is node.name right? "
+				   "Peers with the same feed do not know us",
+				   b->own->name, b->own->cluster->config->name);
+	for (int v4 = 1; node && !rc && v4 >= 0; v4--) {
+		const struct xm_addr *a = wanted_own_addr(f, v4), *fed = wanted_node_addr(node, v4);
+
+		if (xm_addr_is_zero(a) || xm_addr_is_zero(fed) || xm_addr_eq(a, fed))
+			continue;
+		rc = wanted_note(&b->notes,
+				 "our tunnel endpoint %s is not the address %s of Node %s in the feed: "
+				 "peers will refuse what we send (set node.addresses)",
+				 addr_format(a, ours), addr_format(fed, theirs), b->own->name);
+	}
+	return rc;
+}
+
+/* ---- tables ---- */
+
+/*
+ * The gateway on xmesh0 for @prefix: it only has to resolve to the node's inner MAC, so a family
+ * that the node lacks is served by a link-local address made of that MAC (RFC 4291, appendix A).
+ */
+static struct xm_addr gateway(const struct wanted_member *m, const struct xm_prefix *prefix)
+{
+	struct xm_addr a = { .b = { 0xfe, 0x80 } };
+	const __u8 *mac = m->vtep_mac;
+
+	if (prefix_is_v4(prefix) && !xm_addr_is_zero(&m->object->addr4))
+		return m->object->addr4;
+	a.b[8] = mac[0] ^ 0x02;
+	a.b[9] = mac[1];
+	a.b[10] = mac[2];
+	a.b[11] = 0xff;
+	a.b[12] = 0xfe;
+	a.b[13] = mac[3];
+	a.b[14] = mac[4];
+	a.b[15] = mac[5];
+	return a;
+}
+
+static void add_kneigh(struct wanted *w, const struct xm_addr *addr, const __u8 mac[6])
+{
+	/* A node's prefixes follow each other: two looks back find what it has already. */
+	for (size_t i = w->n_kneighs; i > 0 && i + 2 > w->n_kneighs; i--) {
+		if (xm_addr_eq(&w->kneighs[i - 1].addr, addr))
+			return;
+	}
+	w->kneighs[w->n_kneighs].addr = *addr;
+	memcpy(w->kneighs[w->n_kneighs++].mac, mac, 6);
+}
+
+static void add_kroute(struct wanted_builder *b, const struct wanted_member *m,
+		       const struct xm_prefix *prefix, bool tunnel,
+		       const struct wanted_reach *reach)
+{
+	struct wanted *w = b->wanted;
+	struct wanted_kroute *k;
+
+	if (!b->facts->device_ifindex || (!tunnel && !reach->path->onlink))
+		return;
+	k = &w->kroutes[w->n_kroutes++];
+	k->prefix = *prefix;
+	k->tunnel = tunnel;
+	k->src = *wanted_own_addr(b->facts, prefix_is_v4(prefix));
+	k->mtu = reach->mtu;
+	if (tunnel) {
+		k->ifindex = b->facts->device_ifindex;
+		k->outer = reach->outer;
+		k->gateway = gateway(m, prefix);
+		add_kneigh(w, &k->gateway, m->vtep_mac);
+	} else {
+		k->ifindex = reach->path->ifindex;
+		k->gateway = reach->outer;
+	}
+}
+
+static struct xm_route *add_route(struct wanted_builder *b, const struct wanted_member *m,
+				  const struct xm_prefix *prefix)
+{
+	struct wanted_route *r = &b->wanted->routes[b->wanted->n_routes++];
+
+	r->prefix = *prefix;
+	r->route.node = m->number;
+	r->route.cluster = m->cluster->config->id;
+	r->route.since_s = b->facts->now_s;
+	memcpy(r->route.vtep_mac, m->vtep_mac, sizeof(r->route.vtep_mac));
+	return &r->route;
+}
+
+static bool is_carried(const struct wanted_builder *b, const struct wanted_member *m,
+		       const struct xm_prefix *prefix)
+{
+	if (!m->cluster->own)
+		return true;
+	switch (b->mesh->config->carry) {
+	case CONFIG_CARRY_YES:
+		return true;
+	case CONFIG_CARRY_NO:
+		return false;
+	case CONFIG_CARRY_AUTO:
+		return !is_foreign(b->facts, prefix);
+	}
+	return false;
+}
+
+/* The kinds of ways to a node; [kind] of its reaches. */
+enum way { WAY_TUNNEL, WAY_NATIVE4, WAY_NATIVE6, WAY_COUNT };
+
+static int add_member_routes(struct wanted_builder *b, const struct wanted_member *m)
+{
+	struct wanted_reach reaches[WAY_COUNT] = { 0 };
+	bool asked[WAY_COUNT] = { false };
+
+	for (size_t i = 0; m->object && i < m->object->n_cidrs; i++) {
+		const struct xm_prefix *prefix = &m->object->cidrs[i];
+		bool v4 = prefix_is_v4(prefix);
+		__u8 mode = v4 ? m->cluster->config->mode4 : m->cluster->config->mode6;
+		bool tunnel = mode == XM_MODE_TUNNEL;
+		enum way way = tunnel ? WAY_TUNNEL : v4 ? WAY_NATIVE4 : WAY_NATIVE6;
+		const struct wanted_reach *reach = &reaches[way];
+		struct xm_route *route;
+		int rc;
+
+		if (m->own || !is_carried(b, m, prefix)) {
+			route = add_route(b, m, prefix);
+			route->mode = mode;
+			route->flags = m->own ? XM_ROUTE_LOCAL : XM_ROUTE_STACK;
+			route->mtu = (__u16)MIN(b->facts->underlay_mtu, 65535u);
+			continue;
+		}
+		if (!asked[way]) {
+			asked[way] = true;
+			rc = tunnel ? wanted_reach_tunnel(b, m, &reaches[way]) :
+				      wanted_reach_native(b, m, v4, &reaches[way]);
+			if (rc)
+				return rc;
+		}
+		if (!reach->path)
+			continue;
+		route = add_route(b, m, prefix);
+		route->mode = mode;
+		route->flags = reach->path->onlink ? XM_ROUTE_ONLINK : 0;
+		route->outer = reach->outer;
+		route->ifindex = reach->path->ifindex;
+		route->mtu = (__u16)reach->mtu;
+		add_kroute(b, m, prefix, tunnel, reach);
+		if (tunnel)
+			b->wanted->device_mtu = MAX(b->wanted->device_mtu, reach->mtu);
+	}
+	return 0;
+}
+
+static void add_node(struct wanted_builder *b, const struct wanted_member *m,
+		     const struct xm_addr *addr, bool tunnel)
+{
+	struct wanted_node *n;
+
+	if (xm_addr_is_zero(addr))
+		return;
+	n = &b->wanted->nodes[b->wanted->n_nodes++];
+	n->addr = *addr;
+	n->node.number = m->number;
+	n->node.cluster = m->cluster->config->id;
+	n->node.flags = tunnel ? XM_NODE_TUNNEL : 0;
+}
+
+static void add_nodes(struct wanted_builder *b, const struct wanted_member *m)
+{
+	const struct node_object *node = m->object;
+	const struct facts *f = b->facts;
+	bool v4 = false, chosen;
+
+	if (node) {
+		chosen = !m->own && wanted_family(b, node, &v4);
+		add_node(b, m, &node->addr4,
+			 m->own ? xm_addr_eq(&node->addr4, &f->addr4) : chosen && v4);
+		add_node(b, m, &node->addr6,
+			 m->own ? xm_addr_eq(&node->addr6, &f->addr6) : chosen && !v4);
+	}
+	if (m->own) {
+		if (!node || !xm_addr_eq(&node->addr4, &f->addr4))
+			add_node(b, m, &f->addr4, true);
+		if (!node || !xm_addr_eq(&node->addr6, &f->addr6))
+			add_node(b, m, &f->addr6, true);
+	}
+}
+
+static void add_name(struct wanted_builder *b, const struct wanted_member *m)
+{
+	struct wanted_name *n = &b->wanted->names[b->wanted->n_names++];
+	struct xm_node_name *name = &n->name;
+
+	n->number = m->number;
+	snprintf(name->name, sizeof(name->name), "%s", m->name);
+	name->cluster = m->cluster->config->id;
+	name->since_s = b->facts->now_s;
+	memcpy(name->vtep_mac, m->vtep_mac, sizeof(name->vtep_mac));
+	for (int v4 = 1; v4 >= 0; v4--) {
+		const struct xm_addr *addr = m->object ? wanted_node_addr(m->object, v4) :
+							 wanted_own_addr(b->facts, v4);
+
+		if (!xm_addr_is_zero(addr))
+			name->addr[name->n_addrs++] = *addr;
+	}
+}
+
+static int add_member(struct wanted_builder *b, const struct wanted_member *m)
+{
+	add_name(b, m);
+	if (bears_own_address(b->facts, m))
+		/* The address is entered once, as ours: see add_nodes(). */
+		return wanted_left_out(b, m, "it has our own address (is node.name right?)");
+	add_nodes(b, m);
+	return add_member_routes(b, m);
+}
+
+static void add_clusters(struct wanted_builder *b)
+{
+	struct wanted *w = b->wanted;
+
+	for (size_t i = 0; i < b->mesh->n_clusters; i++) {
+		const struct mesh_cluster *c = &b->mesh->clusters[i];
+		struct wanted_cluster *out = &w->clusters[w->n_clusters++];
+
+		out->id = c->config->id;
+		snprintf(out->cluster.name, sizeof(out->cluster.name), "%s", c->config->name);
+		if (c->origin)
+			snprintf(out->cluster.origin, sizeof(out->cluster.origin), "%s", c->origin);
+		if (c->snapshot)
+			snprintf(out->cluster.revision, sizeof(out->cluster.revision), "%s",
+				 c->snapshot->revision);
+		out->cluster.mode4 = c->config->mode4;
+		out->cluster.mode6 = c->config->mode6;
+		out->cluster.own = c->own;
+		out->cluster.since_s = b->facts->now_s;
+	}
+}
+
+static void add_pods(struct wanted_builder *b, const struct pods *pods)
+{
+	struct wanted *w = b->wanted;
+
+	for (size_t i = 0; i < pods->n_pods; i++) {
+		w->pods[i].addr = pods->pods[i].addr;
+		w->pods[i].pod = pods->pods[i].pod;
+		w->pods[i].pod.since_s = b->facts->now_s;
+	}
+	w->n_pods = pods->n_pods;
+	for (size_t i = 0; i < pods->n_ifaces; i++) {
+		w->ifaces[i].ifindex = pods->ifaces[i].ifindex;
+		w->ifaces[i].iface.n_addrs = pods->ifaces[i].n_addrs;
+	}
+	w->n_ifaces = pods->n_ifaces;
+}
+
+/* Node-local traffic is ours too, unless a CNI routes any prefix of our cluster already. */
+static bool carries_local(const struct wanted_builder *b)
+{
+	const struct snapshot *own = b->mesh->clusters[0].snapshot;
+
+	switch (b->mesh->config->carry) {
+	case CONFIG_CARRY_YES:
+		return true;
+	case CONFIG_CARRY_NO:
+		return false;
+	case CONFIG_CARRY_AUTO:
+		break;
+	}
+	for (size_t i = 0; own && i < own->n_nodes; i++) {
+		for (size_t k = 0; k < own->nodes[i].n_cidrs; k++) {
+			if (is_foreign(b->facts, &own->nodes[i].cidrs[k]))
+				return false;
+		}
+	}
+	return true;
+}
+
+static void fill_config(struct wanted_builder *b)
+{
+	const struct config *c = b->mesh->config;
+	struct xm_config *out = &b->wanted->config;
+
+	out->magic = XM_ABI_MAGIC;
+	out->abi = XM_ABI;
+	if (c->pods_source_check)
+		out->flags |= XM_CFG_SOURCE_CHECK;
+	if (carries_local(b))
+		out->flags |= XM_CFG_CARRY_LOCAL;
+	out->cluster = c->own.id;
+	out->port = htons(c->tunnel_port);
+	out->vni = c->tunnel_id;
+	out->node = b->own->number;
+	out->addr4 = b->facts->addr4;
+	out->addr6 = b->facts->addr6;
+	memcpy(out->vtep_mac, b->own->vtep_mac, sizeof(out->vtep_mac));
+}
+
+/* ---- order ---- */
+
+static int compare_kneigh(const void *a, const void *b)
+{
+	return memcmp(&((const struct wanted_kneigh *)a)->addr,
+		      &((const struct wanted_kneigh *)b)->addr, sizeof(struct xm_addr));
+}
+
+static int compare_addr(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct xm_addr));
+}
+
+static int compare_name(const void *a, const void *b)
+{
+	uint32_t x = ((const struct wanted_name *)a)->number;
+	uint32_t y = ((const struct wanted_name *)b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_cluster(const void *a, const void *b)
+{
+	return (int)((const struct wanted_cluster *)a)->id -
+	       (int)((const struct wanted_cluster *)b)->id;
+}
+
+static void sort_tables(struct wanted *w)
+{
+	size_t kept = 0;
+
+	/* Keys stand first in their structs; prefixes compare as bytes. */
+	qsort(w->routes, w->n_routes, sizeof(*w->routes), compare_prefix);
+	qsort(w->kroutes, w->n_kroutes, sizeof(*w->kroutes), compare_prefix);
+	qsort(w->nodes, w->n_nodes, sizeof(*w->nodes), compare_addr);
+	qsort(w->names, w->n_names, sizeof(*w->names), compare_name);
+	qsort(w->clusters, w->n_clusters, sizeof(*w->clusters), compare_cluster);
+	qsort(w->kneighs, w->n_kneighs, sizeof(*w->kneighs), compare_kneigh);
+	/* Two nodes with one inner MAC share its link-local gateway. */
+	for (size_t i = 0; i < w->n_kneighs; i++) {
+		if (!kept || !xm_addr_eq(&w->kneighs[kept - 1].addr, &w->kneighs[i].addr))
+			w->kneighs[kept++] = w->kneighs[i];
+	}
+	w->n_kneighs = kept;
+}
+
+static int allocate(struct wanted_builder *b, const struct pods *pods, struct err *err)
+{
+	struct wanted *w = b->wanted;
+	size_t n = b->n_members, n_pods = pods ? pods->n_pods : 0;
+	size_t n_ifaces = pods ? pods->n_ifaces : 0;
+
+	if (b->n_cidrs > XM_MAX_ROUTES)
+		return err_set(err, -ENOSPC, "%zu prefixes in the mesh: at most %d have room",
+			       b->n_cidrs, XM_MAX_ROUTES);
+	if (n_pods > XM_MAX_PODS || n_ifaces > XM_MAX_IFACES)
+		return err_set(err, -ENOSPC,
+			       "%zu pod addresses behind %zu interfaces: at most %d behind %d",
+			       n_pods, n_ifaces, XM_MAX_PODS, XM_MAX_IFACES);
+	w->routes = calloc(b->n_cidrs + 1, sizeof(*w->routes));
+	w->kroutes = calloc(b->n_cidrs + 1, sizeof(*w->kroutes));
+	w->kneighs = calloc(b->n_cidrs + 1, sizeof(*w->kneighs));
+	/* Two addresses of each, and two more of our own that its feed may not have. */
+	w->nodes = calloc(2 * n + 2, sizeof(*w->nodes));
+	w->names = calloc(n, sizeof(*w->names));
+	w->clusters = calloc(b->mesh->n_clusters, sizeof(*w->clusters));
+	w->pods = calloc(n_pods + 1, sizeof(*w->pods));
+	w->ifaces = calloc(n_ifaces + 1, sizeof(*w->ifaces));
+	if (!w->routes || !w->kroutes || !w->kneighs || !w->nodes || !w->names || !w->clusters ||
+	    !w->pods || !w->ifaces)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int build(struct wanted_builder *b, const struct pods *pods, struct err *err)
+{
+	struct wanted *w = b->wanted;
+	int rc;
+
+	rc = collect_members(b);
+	if (rc)
+		goto no_memory;
+	rc = wanted_number(b->members, b->n_members, b->facts, err);
+	if (rc)
+		return rc;
+	rc = allocate(b, pods, err);
+	if (rc)
+		return rc;
+	rc = note_own(b);
+	for (size_t i = 0; !rc && i < b->n_members; i++)
+		rc = add_member(b, &b->members[i]);
+	if (!rc)
+		rc = wanted_notes_end(&b->notes);
+	if (rc)
+		goto no_memory;
+	add_clusters(b);
+	if (pods)
+		add_pods(b, pods);
+	if (!w->device_mtu)
+		w->device_mtu = b->facts->underlay_mtu - MIN(b->facts->underlay_mtu,
+							     (uint32_t)XM_OVERHEAD_V4);
+	fill_config(b);
+	sort_tables(w);
+	return wanted_plens(w->routes, w->n_routes, b->facts, &w->config, err);
+no_memory:
+	return err_set(err, rc, "out of memory");
+}
+
+int wanted_build(const struct mesh *mesh, const struct facts *facts, const struct pods *pods,
+		 struct wanted **ret_wanted, struct err *err)
+{
+	struct wanted_builder b = { .mesh = mesh, .facts = facts };
+	int rc;
+
+	b.wanted = calloc(1, sizeof(*b.wanted));
+	if (!b.wanted)
+		return err_set(err, -ENOMEM, "out of memory");
+	b.notes.wanted = b.wanted;
+	rc = build(&b, pods, err);
+	free(b.members);
+	if (rc) {
+		wanted_free(b.wanted);
+		return rc;
+	}
+	*ret_wanted = b.wanted;
+	return 0;
+}
+
+void wanted_free(struct wanted *wanted)
+{
+	if (!wanted)
+		return;
+	for (size_t i = 0; i < wanted->n_notes; i++)
+		free(wanted->notes[i]);
+	free(wanted->notes);
+	free(wanted->routes);
+	free(wanted->nodes);
+	free(wanted->names);
+	free(wanted->clusters);
+	free(wanted->pods);
+	free(wanted->ifaces);
+	free(wanted->kroutes);
+	free(wanted->kneighs);
+	free(wanted);
+}
