@@ -94,10 +94,10 @@ const struct row dev_rows[] = {
 	  .verdict = REDIRECT, .reason = XM_FWD_LOCAL, .peer = NODE_WEST,
 	  .out = PKT(TO_A, IP4("198.51.100.1", "10.1.0.2", .ttl = 63), ICMP(11),
 		     IP4("10.1.0.2", "10.2.0.9"), UDP(1000, 33434), DATA(20)) },
-	/* The type would be read out of the options, if those were not looked at first. */
-	{ "xmesh0: what lies behind IPv4 options is not read as an ICMP error", FROM_WEST,
-	  PKT(ETH(), IP4("198.51.100.1", "10.1.0.2", .opt_words = 2), ICMP(11),
-	      IP4("10.1.0.2", "10.2.0.9"), UDP(1000, 33434), DATA(20)),
+	/* Options of type 11 that end in 10.2.0.9: a time exceeded, if options were not looked at. */
+	{ "xmesh0: IPv4 options are not read as an ICMP error", FROM_WEST,
+	  PKT(ETH(), IP4("198.51.100.1", "10.1.0.2", .opt_words = 7, .opt_type = 11, .last_opt = "10.2.0.9"),
+	      ICMP(8), DATA(20)),
 	  .verdict = SHOT, .reason = XM_DROP_PEER_SOURCE, .peer = NODE_WEST },
 	{ "xmesh0: an ICMP error about a packet to another peer is dropped", FROM_WEST,
 	  PKT(ETH(), IP4("198.51.100.1", "10.1.0.2"), ICMP(11), IP4("10.1.0.2", "10.3.0.9"),

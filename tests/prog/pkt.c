@@ -223,8 +223,14 @@ static size_t emit_ip4(struct build *b, size_t off, const struct layer *l)
 	ip->protocol = l->proto ? l->proto : proto_of(l + 1);
 	address(AF_INET, l->src, &ip->saddr);
 	address(AF_INET, l->dst, &ip->daddr);
-	for (int i = 0; i < l->opt_words; i++)
-		memcpy((uint8_t *)(ip + 1) + 4 * i, "\x94\x04\0\0", 4);
+	for (int i = 0; i < l->opt_words; i++) {
+		uint8_t *o = (uint8_t *)(ip + 1) + 4 * i;
+
+		o[0] = l->opt_type ? l->opt_type : 0x94;
+		o[1] = 4;
+		if (l->last_opt && i == l->opt_words - 1)
+			address(AF_INET, l->last_opt, o);
+	}
 	len = hlen + emit(b, off + hlen, l + 1, &up);
 	ip->tot_len = htons(l->ip_len ? l->ip_len : len);
 	ip->check = htons(~pkt_sum(ip, hlen, 0));

@@ -55,7 +55,9 @@ struct layer {
 	uint16_t frag_off;     /* in 8-byte units */
 	uint8_t version, ihl;  /* as the header is */
 	uint16_t ip_len;       /* IPv4 total or IPv6 payload length, when it is to lie */
-	uint8_t opt_words;     /* IPv4: that many router alert options */
+	uint8_t opt_words;     /* IPv4: that many options of four bytes */
+	uint8_t opt_type;      /* router alert */
+	const char *last_opt;  /* the last of them reads as this address */
 	uint8_t flags;         /* TCP */
 	uint32_t seq;
 	uint16_t mss;
