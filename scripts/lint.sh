@@ -91,6 +91,52 @@ for cc in gcc clang; do
 	fi
 done
 
+# ---- one command table: help, man page, README, completion ----
+check_commands() {
+	local x=build/lint/gcc/xmesh man=packaging/xmesh.8 conf=packaging/xmesh.yaml.5 names name line opt text key
+	[ -x "$x" ] || return 0 # the build has failed, which is a fault above
+	names=$("$x" --help | sed -n '/^Commands:/,/^Options:/s/^  \([a-z]*\( [a-z]*\)\{0,1\}\).*/\1/p')
+	[ -n "$names" ] || fault "no commands found in the output of --help"
+	text=$("$x" completion bash)
+	for f in "$man" "$conf" README.md; do
+		[ -e "$f" ] || fault "$f is missing"
+	done
+	while read -r name; do
+		[ ! -e "$man" ] || grep -qE "^(\.B |\.BR? \"?|\.BI \"?|\\\\fB)$name" "$man" || fault "$man: command $name is missing"
+		[ ! -e README.md ] || grep -qE "^\|.*\`${name}[\` ]" README.md || fault "README.md: command $name is missing in the table"
+		for word in $name; do
+			grep -qw -- "$word" <<<"$text" || fault "completion: $name is missing"
+		done
+		# shellcheck disable=SC2086 # one or two words
+		for opt in $("$x" ${name/completion bash/completion} --help | grep -oE -- '--[a-z][a-z-]*' | sort -u); do
+			[ ! -e "$man" ] || sed 's/\\-/-/g' "$man" | grep -qF -- "$opt" || fault "$man: option $opt of $name is missing"
+		done
+	done <<<"$names"
+	# The other way round: the README promises nothing that is not there.
+	if [ -e README.md ]; then
+		while read -r line; do
+			grep -qE "^${line%% *}( |$)" <<<"$names" || fault "README.md: there is no command $line"
+		done < <(sed -n '/^| *command/,/^$/s/^| *`\([a-z][a-z ]*[a-z]\).*/\1/p' README.md)
+	fi
+	if [ -e "$conf" ]; then
+		printf 'cluster: {name: a, id: 1}\nunderlay: [eth0]\nlocal: {feed: {dir: /x}}\npeers:\n  - {name: b, id: 2, feed: {dir: /y}}\n' >build/lint/c.yaml
+		for key in $("$x" --config build/lint/c.yaml config check | grep -oE '[a-z_0-9]+:( |$)' | tr -d ': ' | sort -u); do
+			sed 's/\\-/-/g' "$conf" | grep -qw -- "$key" || fault "$conf: key $key is missing"
+		done
+	fi
+	if [ -e "$man" ]; then
+		for text in $(sed -n 's/^\tX([A-Z_0-9]*, "\([a-z_]*\)".*/\1/p' include/xmesh/reasons.h); do
+			sed 's/\\-/-/g' "$man" | grep -qw -- "$text" || fault "$man: reason $text is missing"
+		done
+	fi
+	for f in "$man" "$conf"; do
+		[ ! -e "$f" ] || ! command -v man >/dev/null ||
+			[ -z "$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "./$f" 2>&1 >/dev/null)" ] ||
+			fault "$f: man has warnings"
+	done
+}
+check_commands
+
 # ---- shell ----
 if command -v shellcheck >/dev/null; then
 	shellcheck -x -S warning "${shells[@]}" || fault "shellcheck"
