@@ -200,9 +200,14 @@ static int add_foreign(const struct plane *plane, struct foreign_list *foreign, 
 {
 	struct attach_foreign *list, *f;
 	char name[16];
+	size_t i;
 
 	if (!kind && hook_prog_is_ours(plane, prog_id, name))
 		return 0;
+	/* A classifier without programs once: u32 lists its hash tables as well. */
+	for (i = 0; kind && i < foreign->n; i++)
+		if (!foreign->list[i].prog_id && !strcmp(foreign->list[i].name, kind))
+			return 0;
 	list = realloc(foreign->list, (foreign->n + 1) * sizeof(*list));
 	if (!list)
 		return err_set(err, -ENOMEM, "out of memory");

@@ -27,8 +27,8 @@ static int failed(uint32_t ifindex, int code, const char *what, struct err *err)
 {
 	char name[32];
 
-	if (code == -ENODEV)
-		return err_set(err, code, "%s is gone", hook_ifname(ifindex, name));
+	if (hook_is_gone(ifindex, code))
+		return err_set(err, -ENODEV, "%s is gone", hook_ifname(ifindex, name));
 	return err_set(err, code, "%s: cannot %s: %s", hook_ifname(ifindex, name), what,
 		       strerror(-code));
 }
@@ -128,6 +128,7 @@ static int attach_clsact(struct plane *plane, uint32_t ifindex, int prog_fd, str
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .handle = TC_HANDLE,
 		    .priority = TC_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, place, .handle = TC_HANDLE, .priority = TC_PRIORITY);
 	enum hook_kind kind = HOOK_FILTER;
 	char path[PIN_PATH_MAX];
 	bool made = false;
@@ -151,10 +152,13 @@ static int attach_clsact(struct plane *plane, uint32_t ifindex, int prog_fd, str
 	}
 	hook_path(plane, kind, ifindex, path);
 	code = bpf_tc_attach(&hook, &opts);
-	if (code)
-		failed(ifindex, code, "add a filter to tc ingress", err);
-	else
+	if (code) {
+		code = failed(ifindex, code, "add a filter to tc ingress", err);
+	} else {
 		code = pin_put(prog_fd, path, err);
+		if (code && !old)
+			bpf_tc_detach(&hook, &place);
+	}
 	if (code && made)
 		destroy_qdisc(ifindex);
 	return code;

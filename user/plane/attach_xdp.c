@@ -18,8 +18,8 @@ static int failed(uint32_t ifindex, bool native, int code, struct err *err)
 {
 	char name[32];
 
-	if (code == -ENODEV)
-		return err_set(err, code, "%s is gone", hook_ifname(ifindex, name));
+	if (hook_is_gone(ifindex, code))
+		return err_set(err, -ENODEV, "%s is gone", hook_ifname(ifindex, name));
 	if (code == -EOPNOTSUPP)
 		return err_set(err, code, "%s: its driver has no native XDP: set xdp: off or generic",
 			       hook_ifname(ifindex, name));

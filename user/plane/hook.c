@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Names and life of the pins under links/. A program is ours when it uses a map of this instance:
- * that holds for programs of every version and survives a crash between attaching and pinning.
+ * Names and life of the pins under links/. A program is ours when it is the one that is loaded, or
+ * uses a map of this instance: that holds for programs of every version and survives a crash
+ * between attaching and pinning.
  * Not for: creating attachments (attach_tc.c, attach_xdp.c).
  */
 #include <errno.h>
@@ -159,6 +160,9 @@ bool hook_prog_is_ours(const struct plane *plane, uint32_t prog_id, char ret_nam
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
 		return false;
 	snprintf(ret_name, 16, "%s", info.name);
+	for (i = 0; i < PLANE_PROG_COUNT; i++)
+		if (prog_id == pin_prog_id(plane->prog_fd[i]))
+			return true;
 	for (map = 0; map < PLANE_MAP_COUNT; map++) {
 		id = pin_map_id(plane->map_fd[map]);
 		for (i = 0; id && i < info.nr_map_ids && i < PROG_MAPS_MAX; i++)
@@ -166,6 +170,13 @@ bool hook_prog_is_ours(const struct plane *plane, uint32_t prog_id, char ret_nam
 				return true;
 	}
 	return false;
+}
+
+bool hook_is_gone(uint32_t ifindex, int code)
+{
+	char name[IF_NAMESIZE];
+
+	return code == -ENODEV || (code == -EINVAL && !if_indextoname(ifindex, name));
 }
 
 const char *hook_ifname(uint32_t ifindex, char buf[32])

@@ -49,10 +49,12 @@ int hook_link_remove(const struct plane *plane, enum hook_kind kind, uint32_t if
 		     struct err *err);
 
 /*
- * Name of the program @prog_id, "?" when it is gone, and whether it is ours: it uses a map of
- * this instance.
+ * Name of the program @prog_id, "?" when it is gone, and whether it is ours: one of plane->prog_fd,
+ * or it uses a map of this instance.
  */
 bool hook_prog_is_ours(const struct plane *plane, uint32_t prog_id, char ret_name[16]);
+/* @code says that @ifindex is gone; BPF_LINK_CREATE for XDP says EINVAL then. */
+bool hook_is_gone(uint32_t ifindex, int code);
 /* For sentences: the interface's name, else "interface N". Returns @buf. */
 const char *hook_ifname(uint32_t ifindex, char buf[32]);
 
