@@ -133,7 +133,9 @@ line_up() { # line_up LINE: the four namespaces, without any route between the n
 	local l=$1 h n
 	for h in p1 n1 n2 p2; do
 		ip netns add "$(ns "$l-$h")"
+		# Without rp_filter plain routing is as cheap as it can be, whatever the host's default is.
 		in_ns "$l-$h" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 \
+			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
 			net.ipv4.ip_local_port_range="1024 65000"
 		ip_in "$l-$h" link set lo up
 	done
