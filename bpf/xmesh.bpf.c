@@ -97,15 +97,16 @@ static __always_inline enum xm_reason to_peer(struct __sk_buff *skb, struct xm_c
 	s->limit = mtu;
 	if (s->size > mtu)
 		return XM_STACK_TOO_BIG;
-	/* BIG TCP: its length does not fit into an outer header. */
-	if (route->mode == XM_MODE_TUNNEL &&
-	    (skb->len + XM_OVERHEAD_V6 > 65535 || !xm_knobs.has_encap_eth))
-		return XM_STACK_NO_ENCAP;
-	if (rewrite_ttl(data, data_end, ETH_HLEN, s->ip.is_v4))
+	if (rewrite_ttl(data, data_end, ETH_HLEN, s->ip.is_v4, -1))
 		return XM_DROP_INTERNAL;
 	if (route->mode == XM_MODE_NATIVE)
 		return send_native(skb, s, route);
-	return tunnel_send(skb, s, cfg, route);
+	reason = tunnel_send(skb, s, cfg, route);
+	/* The stack gets it as it came, and counts the TTL down itself. */
+	if (reason == XM_STACK_NO_ENCAP)
+		rewrite_ttl((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,
+			    s->ip.is_v4, 1);
+	return reason;
 }
 
 static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_config *cfg,
@@ -124,7 +125,8 @@ static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_
 	if ((void *)(eth + 1) > data_end || skb->vlan_present)
 		return XM_PASS;
 	/* A broken packet cannot be told to be ours: the kernel drops it. */
-	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip) != XM_PASS || !s->ip.len)
+	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip) != XM_PASS || !s->ip.len ||
+	    !ip_is_whole(skb, ETH_HLEN, &s->ip))
 		return XM_PASS;
 
 	route = route_get(cfg, &s->ip.dst);
@@ -199,6 +201,8 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 	/* ARP, ND and the like have no place in this tunnel. */
 	if (!s->ip.len)
 		return XM_DROP_PEER_SOURCE;
+	if (!ip_is_whole(skb, inner, &s->ip))
+		return XM_DROP_TRUNCATED;
 	reason = source_check_peer(cfg, node, s, data, data_end, ip_l4(&s->ip, inner), &route);
 	if (reason != XM_PASS)
 		return reason;
@@ -208,8 +212,8 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		return xm_addr_eq(&s->ip.dst, s->ip.is_v4 ? &cfg->addr4 : &cfg->addr6) ?
 			       XM_STACK_HOST :
 			       XM_STACK_UNKNOWN_POD;
-	/* adjust_room leaves such a packet marked as tunnelled and the pod's socket would refuse it. */
-	if (skb->gso_size && s->ip.proto == IPPROTO_UDP)
+	/* adjust_room leaves UDP marked as tunnelled, which the pod's socket refuses, and knows no others. */
+	if (skb->gso_size && s->ip.proto != IPPROTO_TCP)
 		return XM_STACK_UDP_GSO;
 	if (outer_is_v4 != s->ip.is_v4 && !xm_knobs.has_decap_l3)
 		return XM_STACK_FAMILY;
@@ -237,7 +241,10 @@ static __always_inline enum xm_reason from_fabric(struct __sk_buff *skb, struct 
 	enum xm_reason reason;
 	struct xm_pod *pod;
 
-	if (!route || route->flags & (XM_ROUTE_LOCAL | XM_ROUTE_STACK))
+	if (!route || route->flags & XM_ROUTE_STACK)
+		return XM_PASS;
+	/* Our own prefix from outside: not our business where a CNI carries the own cluster. */
+	if (route->flags & XM_ROUTE_LOCAL && !(cfg->flags & XM_CFG_CARRY_LOCAL))
 		return XM_PASS;
 	s->node = route->node;
 	s->cluster = route->cluster;
@@ -265,15 +272,15 @@ static __always_inline enum xm_reason from_net(struct __sk_buff *skb, struct xm_
 	eth = data;
 	if ((void *)(eth + 1) > data_end || skb->vlan_present || skb->pkt_type == PACKET_OTHERHOST)
 		return XM_PASS;
-	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip) != XM_PASS || !s->ip.len)
+	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip) != XM_PASS || !s->ip.len ||
+	    !ip_is_whole(skb, ETH_HLEN, &s->ip))
 		return XM_PASS;
 	if (tunnel_is_ours(cfg, s, data, data_end)) {
 		if (s->ip.is_v4)
 			return from_tunnel(skb, cfg, s, data, data_end, XM_OVERHEAD_V4);
 		return from_tunnel(skb, cfg, s, data, data_end, XM_OVERHEAD_V6);
 	}
-	if (s->ip.proto == IPPROTO_ICMP || s->ip.proto == IPPROTO_ICMPV6)
-		pmtu_learn(cfg, s, data, data_end);
+	pmtu_learn(cfg, s, data, data_end);
 	return from_fabric(skb, cfg, s);
 }
 
@@ -343,6 +350,8 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 		return reason;
 	if (!s->ip.len)
 		return XM_DROP_PEER_SOURCE;
+	if (!ip_is_whole(skb, ETH_HLEN, &s->ip))
+		return XM_DROP_TRUNCATED;
 	reason = source_check_peer(cfg, node, s, data, data_end,
 				   ip_l4(&s->ip, ETH_HLEN), &route);
 	if (reason != XM_PASS)
@@ -405,7 +414,13 @@ int xm_xdp(struct xdp_md *xdp)
 	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s.ip) != XM_PASS || !s.ip.len)
 		return XDP_PASS;
 	if (tunnel_is_ours(cfg, &s, data, data_end)) {
+		struct udphdr *udp = data + ip_l4(&s.ip, ETH_HLEN);
+
 		s.outer_src = s.ip.src;
+		if ((void *)(udp + 1) <= data_end) {
+			s.sport = udp->source;
+			s.dport = udp->dest;
+		}
 		if (!bpf_map_lookup_elem(&xm_nodes, &s.outer_src))
 			reason = XM_DROP_UNKNOWN_PEER;
 	}

@@ -46,7 +46,7 @@ static __always_inline enum xm_reason deliver(struct __sk_buff *skb, struct scen
 		return XM_DROP_INTERNAL;
 	mac_copy(eth->h_dest, pod->pod_mac);
 	mac_copy(eth->h_source, pod->host_mac);
-	if (rewrite_ttl(data, data_end, ETH_HLEN, s->ip.is_v4))
+	if (rewrite_ttl(data, data_end, ETH_HLEN, s->ip.is_v4, -1))
 		return XM_DROP_INTERNAL;
 	/* Behind a bridge, or from a foreign VTEP, the frame was addressed to somebody else. */
 	if (skb->pkt_type != PACKET_HOST)

@@ -116,6 +116,7 @@ static __always_inline enum xm_reason parse_ipv6(void *data, void *data_end, __u
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_ICMPV6:
+	case IPPROTO_SCTP:
 		ret_ip->l4 = off + sizeof(*h);
 		break;
 	default:
@@ -137,6 +138,19 @@ static __always_inline enum xm_reason parse_ip(void *data, void *data_end, __u32
 		return parse_ipv6(data, data_end, off, ret_ip);
 	ret_ip->len = 0;
 	return XM_PASS;
+}
+
+/* False when the packet at @off claims to be longer than the frame that carries it. */
+static __always_inline int ip_is_whole(const struct __sk_buff *skb, __u32 off,
+				       const struct xm_ip *ip)
+{
+	return off + ip->len <= skb->len;
+}
+
+static __always_inline int ip_has_ports(const struct xm_ip *ip)
+{
+	return ip->l4 && (ip->proto == IPPROTO_TCP || ip->proto == IPPROTO_UDP ||
+			  ip->proto == IPPROTO_SCTP);
 }
 
 /*

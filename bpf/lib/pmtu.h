@@ -9,6 +9,7 @@
 
 #include "parse.h"
 #include "route.h"
+#include "tunnel.h"
 #include "verdict.h"
 #include "xmesh/wire.h"
 
@@ -34,6 +35,11 @@ static __always_inline void pmtu_lower(const struct scene *s, const struct xm_ad
 	count(s->hook, XM_MTU_LOWERED, 1, 0);
 }
 
+static __always_inline int pmtu_is_our_udp(const struct xm_config *cfg, const struct udphdr *udp)
+{
+	return udp->dest == cfg->port && bpf_ntohs(udp->source) >= TUNNEL_PORT_BASE;
+}
+
 /* Look at an ICMP message to our own address; whatever it is, the kernel gets it afterwards. */
 static __always_inline void pmtu_learn(const struct xm_config *cfg, const struct scene *s,
 				       void *data, void *data_end)
@@ -42,6 +48,7 @@ static __always_inline void pmtu_learn(const struct xm_config *cfg, const struct
 	struct udphdr *udp;
 
 	if (!s->ip.l4 || s->ip.fragment ||
+	    s->ip.proto != (s->ip.is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) ||
 	    !xm_addr_eq(&s->ip.dst, s->ip.is_v4 ? &cfg->addr4 : &cfg->addr6))
 		return;
 	if (s->ip.is_v4) {
@@ -55,7 +62,8 @@ static __always_inline void pmtu_learn(const struct xm_config *cfg, const struct
 			return;
 		from = xm_addr_v4(quoted->saddr);
 		to = xm_addr_v4(quoted->daddr);
-		if (quoted->ihl != 5 || quoted->protocol != IPPROTO_UDP || udp->dest != cfg->port ||
+		if (quoted->ihl != 5 || quoted->protocol != IPPROTO_UDP ||
+		    quoted->frag_off & bpf_htons(IP_OFFSET_MASK) || !pmtu_is_our_udp(cfg, udp) ||
 		    !xm_addr_eq(&from, &cfg->addr4))
 			return;
 		pmtu_lower(s, &to, bpf_ntohs(icmp->mtu));
@@ -68,7 +76,7 @@ static __always_inline void pmtu_learn(const struct xm_config *cfg, const struct
 			return;
 		__builtin_memcpy(&from, &quoted->saddr, 16);
 		__builtin_memcpy(&to, &quoted->daddr, 16);
-		if (quoted->nexthdr != IPPROTO_UDP || udp->dest != cfg->port ||
+		if (quoted->nexthdr != IPPROTO_UDP || !pmtu_is_our_udp(cfg, udp) ||
 		    !xm_addr_eq(&from, &cfg->addr6))
 			return;
 		pmtu_lower(s, &to, bpf_ntohl(*(__be32 *)&icmp->unused));

@@ -21,8 +21,8 @@ static __always_inline void csum_replace(__u16 *csum, __be16 from, __be16 to)
 	*csum = ~sum;
 }
 
-/* TTL or hop limit less one for the IP header at @off, which parse_ip() saw above one. 0 or -1. */
-static __always_inline int rewrite_ttl(void *data, void *data_end, __u32 off, int is_v4)
+/* Change TTL or hop limit of the IP header at @off by @delta, which must not wrap it. 0 or -1. */
+static __always_inline int rewrite_ttl(void *data, void *data_end, __u32 off, int is_v4, int delta)
 {
 	if (is_v4) {
 		struct iphdr *h = data + off;
@@ -31,7 +31,7 @@ static __always_inline int rewrite_ttl(void *data, void *data_end, __u32 off, in
 		if ((void *)(h + 1) > data_end)
 			return -1;
 		from = *(__be16 *)&h->ttl;
-		h->ttl--;
+		h->ttl += delta;
 		to = *(__be16 *)&h->ttl;
 		csum_replace(&h->check, from, to);
 	} else {
@@ -39,7 +39,7 @@ static __always_inline int rewrite_ttl(void *data, void *data_end, __u32 off, in
 
 		if ((void *)(h + 1) > data_end)
 			return -1;
-		h->hop_limit--;
+		h->hop_limit += delta;
 	}
 	return 0;
 }

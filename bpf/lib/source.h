@@ -36,6 +36,9 @@ static __always_inline int source_is_icmp_about(struct xm_config *cfg, const str
 	struct xm_addr dst;
 	struct xm_route *route;
 
+	/* Options or a later fragment: what lies at @l4 is not ICMP, whatever it looks like. */
+	if (!s->ip.l4)
+		return 0;
 	if (s->ip.is_v4) {
 		struct xm_icmp *icmp = data + l4;
 		struct iphdr *quoted = (void *)(icmp + 1);

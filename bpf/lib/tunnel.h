@@ -176,8 +176,17 @@ static __always_inline enum xm_reason tunnel_send(struct __sk_buff *skb, struct 
 						  const struct xm_route *route)
 {
 	struct bpf_redir_neigh nh = {};
-	__u32 hash = bpf_get_hash_recalc(skb);
 	enum xm_reason reason;
+	__u32 hash;
+
+	/*
+	 * BIG TCP: its length does not fit into an outer header. Super-packets of other protocols:
+	 * adjust_room refuses them.
+	 */
+	if (!xm_knobs.has_encap_eth || skb->len + XM_OVERHEAD_V6 > 65535 ||
+	    (skb->gso_size && s->ip.proto != IPPROTO_TCP && s->ip.proto != IPPROTO_UDP))
+		return XM_STACK_NO_ENCAP;
+	hash = bpf_get_hash_recalc(skb);
 
 	if (xm_addr_is_v4(&route->outer)) {
 		reason = tunnel_encap_v4(skb, s, cfg, route, hash);

@@ -134,7 +134,8 @@ static __always_inline int verdict_tc(struct __sk_buff *skb, struct scene *s, en
 		__be16 ports[2];
 
 		/* Whatever is reported has not been changed: the offset still holds. */
-		if (s->ip.l4 && !bpf_skb_load_bytes(skb, s->ip.l4, ports, sizeof(ports))) {
+		if (ip_has_ports(&s->ip) &&
+		    !bpf_skb_load_bytes(skb, s->ip.l4, ports, sizeof(ports))) {
 			s->sport = ports[0];
 			s->dport = ports[1];
 		}
