@@ -216,6 +216,7 @@ static void set_knobs(struct xm_knobs *knobs, enum load load)
 	knobs->has_decap_l3 = load != LOAD_NO_DECAP_L3;
 	knobs->has_encap_eth = load != LOAD_NO_ENCAP_ETH;
 	knobs->has_check_mtu = load != LOAD_NO_CHECK_MTU;
+	knobs->skip_adjust = load == LOAD_BENCH;
 }
 
 static void load_one(enum load load)
@@ -242,7 +243,7 @@ static void load_one(enum load load)
 	    &(struct xm_iface){ .n_addrs = 0 });
 }
 
-int fix_start(void)
+int fix_start(unsigned int wanted)
 {
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) {
 		fprintf(stderr, "the program tests need root (CAP_BPF, CAP_NET_ADMIN)\n");
@@ -250,13 +251,16 @@ int fix_start(void)
 	}
 	make_interfaces();
 	for (enum load load = 0; load < LOAD_COUNT; load++)
-		load_one(load);
+		if (wanted & 1u << load)
+			load_one(load);
 	return 0;
 }
 
 void fix_stop(void)
 {
 	for (enum load load = 0; load < LOAD_COUNT; load++) {
+		if (!loads[load].skel)
+			continue;
 		ring_buffer__free(loads[load].ring);
 		xmesh_bpf__destroy(loads[load].skel);
 		tunnelkey_close(&loads[load].key);
@@ -268,25 +272,31 @@ uint32_t fix_ifindex(enum port iface)
 	return ifindexes[iface];
 }
 
-static int prog_fd(const struct run *run)
+int fix_map(enum load load, const char *name)
 {
-	struct loaded *l = &loads[run->load];
+	return bpf_object__find_map_fd_by_name(loads[load].skel->obj, name);
+}
 
-	switch (run->prog) {
+int fix_prog(enum load load, enum prog prog)
+{
+	struct xmesh_bpf *skel = loads[load].skel;
+
+	switch (prog) {
 	case FROM_POD:
-		return bpf_program__fd(l->skel->progs.xm_from_pod);
+		return bpf_program__fd(skel->progs.xm_from_pod);
 	case FROM_NET:
-		return bpf_program__fd(l->skel->progs.xm_from_net);
+		return bpf_program__fd(skel->progs.xm_from_net);
 	case FROM_DEV:
-		return run->key.src ? l->key.prog : bpf_program__fd(l->skel->progs.xm_from_dev);
+		return bpf_program__fd(skel->progs.xm_from_dev);
 	case XDP:
-		return bpf_program__fd(l->skel->progs.xm_xdp);
+		return bpf_program__fd(skel->progs.xm_xdp);
 	}
 	return -1;
 }
 
 void fix_run(const struct run *run, const struct pkt *in, struct outcome *ret_outcome)
 {
+	int prog = fix_prog(run->load, run->prog);
 	struct __sk_buff ctx = {
 		.ifindex = ifindexes[run->in_if],
 		.ingress_ifindex = ifindexes[run->in_if],
@@ -306,9 +316,11 @@ void fix_run(const struct run *run, const struct pkt *in, struct outcome *ret_ou
 		opts.ctx_out = &ret_outcome->ctx;
 		opts.ctx_size_out = sizeof(ret_outcome->ctx);
 	}
-	if (run->key.src)
+	if (run->key.src) {
 		tunnelkey_set(&loads[run->load].key, run->key.src, run->key.vni);
-	ret_outcome->err = bpf_prog_test_run_opts(prog_fd(run), &opts) ? -errno : 0;
+		prog = loads[run->load].key.prog;
+	}
+	ret_outcome->err = bpf_prog_test_run_opts(prog, &opts) ? -errno : 0;
 	ret_outcome->verdict = (int)opts.retval;
 	ret_outcome->out.len = opts.data_size_out;
 }

@@ -39,7 +39,14 @@ enum port { IF_NIL, IF_UL, IF_A, IF_B, IF_STACK, IF_NOADDR, IF_GONE, IF_DEV, IF_
 #define PORT 8492
 
 /* Sets of knobs; each is one load of the object. */
-enum load { LOAD_FULL, LOAD_NO_DECAP_L3, LOAD_NO_ENCAP_ETH, LOAD_NO_CHECK_MTU, LOAD_COUNT };
+enum load {
+	LOAD_FULL,
+	LOAD_NO_DECAP_L3,
+	LOAD_NO_ENCAP_ETH,
+	LOAD_NO_CHECK_MTU,
+	LOAD_BENCH, /* skip_adjust: a packet can be sent through again and again */
+	LOAD_COUNT,
+};
 
 enum prog { FROM_POD, FROM_NET, FROM_DEV, XDP };
 
@@ -75,9 +82,13 @@ struct events {
 	struct xm_event at[EVENTS_MAX];
 };
 
-/* 0, or 1 with a sentence on stderr: needs root. */
-int fix_start(void);
+/* Load those of the bit mask @wanted. 0, or 1 with a sentence on stderr: needs root. */
+int fix_start(unsigned int wanted);
 void fix_stop(void);
+
+/* For what the calls below do not cover; -1 = no such map. */
+int fix_map(enum load load, const char *name);
+int fix_prog(enum load load, enum prog prog);
 
 uint32_t fix_ifindex(enum port iface);
 void fix_run(const struct run *run, const struct pkt *in, struct outcome *ret_outcome);
