@@ -43,7 +43,8 @@ struct row {
 	bool key;
 };
 
-/* Offsets: Ethernet 14, IPv4 20, IPv6 40; the third byte of 10.128.x.0, the sixth of fd80:0:xx::. */
+/* Offsets: Ethernet 14, IPv4 20, IPv6 40; the third byte of 10.128.x.0, the sixth of fd80:0:xx::.
+ */
 #define V4_SRC_BYTE(at) ((at) + 12 + 2)
 #define V4_DST_BYTE(at) ((at) + 16 + 2)
 #define V6_SRC_BYTE(at) ((at) + 8 + 5)
@@ -52,13 +53,19 @@ struct row {
 
 #define SEND4 PKT(ETH(), IP4("10.1.0.2", "10.128.0.9"), UDP(1000, 53), DATA(100))
 #define SEND6 PKT(ETH(), IP6("fd00:1::2", "fd80::9"), UDP(1000, 53), DATA(100))
-#define OUTER ETH(), IP4("198.18.0.1", "192.0.2.1"), UDP(50000, PORT, .csum_zero = true), VXLAN(VNI), ETH()
+#define OUTER                                                                                      \
+	ETH(), IP4("198.18.0.1", "192.0.2.1"), UDP(50000, PORT, .csum_zero = true), VXLAN(VNI),    \
+		ETH()
 
 static const struct row rows[] = {
-	{ "xm_from_pod", 4, FROM_POD, IF_A, SEND4, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 34, .vary_at = { V4_DST_BYTE(14) } },
-	{ "xm_from_pod", 6, FROM_POD, IF_A, SEND6, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 54, .vary_at = { V6_DST_BYTE(14) } },
-	{ "xm_from_pod+hash", 4, FROM_POD, IF_A, SEND4, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 34, .vary_at = { V4_DST_BYTE(14) }, .new_hash = true },
-	{ "xm_from_pod+hash", 6, FROM_POD, IF_A, SEND6, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 54, .vary_at = { V6_DST_BYTE(14) }, .new_hash = true },
+	{ "xm_from_pod", 4, FROM_POD, IF_A, SEND4, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 34,
+	  .vary_at = { V4_DST_BYTE(14) } },
+	{ "xm_from_pod", 6, FROM_POD, IF_A, SEND6, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 54,
+	  .vary_at = { V6_DST_BYTE(14) } },
+	{ "xm_from_pod+hash", 4, FROM_POD, IF_A, SEND4, TC_ACT_REDIRECT, XM_FWD_TUNNEL,
+	  .port_at = 34, .vary_at = { V4_DST_BYTE(14) }, .new_hash = true },
+	{ "xm_from_pod+hash", 6, FROM_POD, IF_A, SEND6, TC_ACT_REDIRECT, XM_FWD_TUNNEL,
+	  .port_at = 54, .vary_at = { V6_DST_BYTE(14) }, .new_hash = true },
 	{ "xm_from_pod/native", 4, FROM_POD, IF_A,
 	  PKT(ETH(), IP4("10.1.0.2", "10.3.0.9"), UDP(1000, 53), DATA(100)), TC_ACT_REDIRECT,
 	  XM_FWD_NATIVE, .port_at = 34 },
@@ -86,8 +93,9 @@ static const struct row rows[] = {
 	{ "xm_from_dev", 4, FROM_DEV, IF_DEV,
 	  PKT(ETH(), IP4("10.128.0.9", "10.1.0.2"), UDP(53, 1000), DATA(100)), TC_ACT_REDIRECT,
 	  XM_FWD_LOCAL, .port_at = 34, .key = true },
-	{ "xm_xdp", 4, XDP, IF_NIL, PKT(OUTER, IP4("10.128.0.9", "10.1.0.2"), UDP(53, 1000), DATA(100)), 2,
-	  XM_PASS, .port_at = 34, .vary_at = { V4_SRC_BYTE(14), V4_SRC_BYTE(INNER4) } },
+	{ "xm_xdp", 4, XDP, IF_NIL,
+	  PKT(OUTER, IP4("10.128.0.9", "10.1.0.2"), UDP(53, 1000), DATA(100)), 2, XM_PASS,
+	  .port_at = 34, .vary_at = { V4_SRC_BYTE(14), V4_SRC_BYTE(INNER4) } },
 };
 
 static const uint32_t flow_counts[] = { 1, 65536 };
@@ -114,8 +122,11 @@ static void add_nodes(void)
 
 	for (uint32_t i = 0; i < 256; i++) {
 		struct xm_addr addr = xm_addr_v4(htonl(0xc6120001u + (i << 8)));
-		struct xm_node node = { .number = FIRST_NODE + i, .cluster = 9, .flags = XM_NODE_TUNNEL };
-		struct xm_prefix v4 = { .plen = 120, .addr = xm_addr_v4(htonl(0x0a800000u + (i << 8))) };
+		struct xm_node node = { .number = FIRST_NODE + i,
+					.cluster = 9,
+					.flags = XM_NODE_TUNNEL };
+		struct xm_prefix v4 = { .plen = 120,
+					.addr = xm_addr_v4(htonl(0x0a800000u + (i << 8))) };
 		struct xm_prefix v6 = { .plen = 64, .addr = { .b = { 0xfd, 0x80, 0, 0, 0, i } } };
 		struct xm_route route = {
 			.node = node.number,
@@ -135,7 +146,8 @@ static void add_nodes(void)
 
 static uint64_t count_of(const struct row *row)
 {
-	const enum xm_hook hooks[] = { XM_HOOK_FROM_POD, XM_HOOK_FROM_NET, XM_HOOK_FROM_DEV, XM_HOOK_XDP };
+	const enum xm_hook hooks[] = { XM_HOOK_FROM_POD, XM_HOOK_FROM_NET, XM_HOOK_FROM_DEV,
+				       XM_HOOK_XDP };
 	struct counters counters;
 
 	fix_counters(LOAD_BENCH, &counters);
@@ -148,28 +160,29 @@ static bool run_once(struct wrapper *w, const struct row *row, const struct pkt 
 {
 	static uint8_t out[PKT_MAX];
 	bool xdp = row->prog == XDP;
-	struct __sk_buff ctx = { .ifindex = fix_ifindex(row->in_if), .ingress_ifindex = ctx.ifindex };
+	struct __sk_buff ctx = { .ifindex = fix_ifindex(row->in_if),
+				 .ingress_ifindex = ctx.ifindex };
 	uint32_t zero = 0;
-	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts,
-			    .data_in = in->b,
-			    .data_size_in = in->len,
-			    .data_out = out,
-			    .data_size_out = sizeof(out),
-			    .ctx_in = xdp ? NULL : &ctx,
-			    .ctx_size_in = xdp ? 0 : sizeof(ctx),
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->b, .data_size_in = in->len,
+			    .data_out = out, .data_size_out = sizeof(out),
+			    .ctx_in = xdp ? NULL : &ctx, .ctx_size_in = xdp ? 0 : sizeof(ctx),
 			    .repeat = REPEAT);
 
 	w->bss->setup.n = 0;
 	w->bss->setup.bad = 0;
 	need(bpf_map_update_elem(bpf_map__fd(xdp ? w->maps.xdp_calls : w->maps.calls), &zero,
-				 &target, BPF_ANY), "prog array");
-	need(bpf_prog_test_run_opts(bpf_program__fd(xdp ? w->progs.wrapper_xdp : w->progs.wrapper_tc),
-				    &opts), "test run");
+				 &target, BPF_ANY),
+	     "prog array");
+	need(bpf_prog_test_run_opts(
+		     bpf_program__fd(xdp ? w->progs.wrapper_xdp : w->progs.wrapper_tc), &opts),
+	     "test run");
 	*ret_ns = opts.duration;
 	if ((int)opts.retval == verdict && opts.data_size_out == in->len && !w->bss->setup.bad &&
 	    w->bss->setup.n == REPEAT)
 		return true;
-	fprintf(stderr, "prog_bench: %s/%d: verdict %d, expected %d; %u of %zu bytes; %u of %d runs, %u bad\n",
+	fprintf(stderr,
+		"prog_bench: %s/%d: verdict %d, expected %d; %u of %zu bytes; %u of %d runs, %u "
+		"bad\n",
 		row->program, row->family, (int)opts.retval, verdict, opts.data_size_out, in->len,
 		w->bss->setup.n, REPEAT, w->bss->setup.bad);
 	return false;
@@ -191,7 +204,8 @@ static void arm(struct wrapper *w, const struct row *row, const struct pkt *in, 
 	w->bss->setup = setup;
 }
 
-static void run_cell(struct wrapper *w, const struct row *row, uint32_t flows, int round, struct cell *cell)
+static void run_cell(struct wrapper *w, const struct row *row, uint32_t flows, int round,
+		     struct cell *cell)
 {
 	bool xdp = row->prog == XDP;
 	int null = bpf_program__fd(xdp ? w->progs.null_xdp : w->progs.null_tc);

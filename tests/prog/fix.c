@@ -29,8 +29,8 @@ struct loaded {
 static struct loaded loads[LOAD_COUNT];
 static uint32_t ifindexes[IF_COUNT];
 static const char *const if_names[IF_COUNT] = {
-	[IF_UL] = "ul0",    [IF_A] = "pa",     [IF_B] = "pb",	  [IF_STACK] = "ps",
-	[IF_NOADDR] = "pn", [IF_GONE] = "pg",  [IF_DEV] = "xmesh0",
+	[IF_UL] = "ul0",    [IF_A] = "pa",    [IF_B] = "pb",	   [IF_STACK] = "ps",
+	[IF_NOADDR] = "pn", [IF_GONE] = "pg", [IF_DEV] = "xmesh0",
 };
 
 static void need(bool ok, const char *format, ...)
@@ -73,8 +73,8 @@ static void make_interfaces(void)
 	sh("ip link set lo up");
 	for (enum port i = IF_UL; i < IF_COUNT; i++) {
 		if (i == IF_DEV)
-			sh("ip link add xmesh0 address " MAC_HOST
-			   " type vxlan external dstport %d", PORT);
+			sh("ip link add xmesh0 address " MAC_HOST " type vxlan external dstport %d",
+			   PORT);
 		else
 			sh("ip link add %s address " MAC_HOST " type veth peer name %s-peer",
 			   if_names[i], if_names[i]);
@@ -108,8 +108,8 @@ static const struct {
 	  XM_ROUTE_ONLINK, 1430 },
 	{ NODE_NORTH, 3, "192.0.2.5", "2001:db8::5", "10.3.0.0", "fd00:3::", XM_MODE_NATIVE,
 	  XM_ROUTE_ONLINK, 1500 },
-	{ NODE_NORTH_FIB, 3, "192.0.2.6", "2001:db8::6", "10.3.1.0", "fd00:3:0:1::",
-	  XM_MODE_NATIVE, 0, 1500 },
+	{ NODE_NORTH_FIB, 3, "192.0.2.6", "2001:db8::6", "10.3.1.0", "fd00:3:0:1::", XM_MODE_NATIVE,
+	  0, 1500 },
 	{ NODE_EAST3, 1, "192.0.2.7", "2001:db8::7", "10.1.2.0", "fd00:1:0:2::", XM_MODE_TUNNEL,
 	  XM_ROUTE_STACK, 1450 },
 };
@@ -143,7 +143,8 @@ static void fill_node(struct xmesh_bpf *skel, size_t i)
 						.cluster = nodes[i].cluster,
 						.flags = XM_NODE_TUNNEL };
 
-			/* Pods reach nodes of peers through the tunnel, not those of native ones. */
+			/* Pods reach nodes of peers through the tunnel, not those of native ones.
+			 */
 			if (nodes[i].cluster != 1 && nodes[i].mode == XM_MODE_TUNNEL)
 				node.path = route;
 			put(bpf_map__fd(skel->maps.xm_nodes), &addr, &node);
@@ -227,8 +228,8 @@ static void load_one(enum load load)
 	need(l->skel, "fix: open the object");
 	set_knobs((struct xm_knobs *)&l->skel->rodata->xm_knobs, load);
 	need(xmesh_bpf__load(l->skel) == 0, "fix: load the object, knobs %d", load);
-	l->ring = ring_buffer__new(bpf_map__fd(l->skel->maps.xm_events), on_event, &l->events,
-				   NULL);
+	l->ring =
+		ring_buffer__new(bpf_map__fd(l->skel->maps.xm_events), on_event, &l->events, NULL);
 	need(l->ring, "fix: ring buffer");
 	need(tunnelkey_load(bpf_program__fd(l->skel->progs.xm_from_dev), &l->key) == 0,
 	     "fix: load the tunnel key program");
@@ -303,12 +304,8 @@ void fix_run(const struct run *run, const struct pkt *in, struct outcome *ret_ou
 		.gso_size = run->gso_size,
 		.gso_segs = run->gso_segs,
 	};
-	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts,
-			    .data_in = in->b,
-			    .data_size_in = in->len,
-			    .data_out = ret_outcome->out.b,
-			    .data_size_out = PKT_MAX,
-			    .repeat = 1);
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->b, .data_size_in = in->len,
+			    .data_out = ret_outcome->out.b, .data_size_out = PKT_MAX, .repeat = 1);
 
 	if (run->prog != XDP) {
 		opts.ctx_in = &ctx;
@@ -392,7 +389,8 @@ void fix_spend_events(enum load load)
 void fix_node_state(enum load load, uint32_t node, struct xm_node_state *ret_state)
 {
 	need(bpf_map_lookup_elem(bpf_map__fd(loads[load].skel->maps.xm_node_state), &node,
-				 ret_state) == 0, "fix: xm_node_state");
+				 ret_state) == 0,
+	     "fix: xm_node_state");
 }
 
 void fix_set_node_state(enum load load, uint32_t node, const struct xm_node_state *state)

@@ -11,8 +11,8 @@
  *  2    1       192.0.2.2  2001:db8::2     10.1.1.0/24 fd00:1:0:1::/64       tunnel, IPv4, 1450
  *  3    2       192.0.2.3  2001:db8::3     10.2.0.0/24 fd00:2::/64           tunnel, IPv4, 1450
  *  4    2       2001:db8::4                10.2.1.0/24 fd00:2:0:1::/64       tunnel, IPv6, 1430
- *  5    3       192.0.2.5  2001:db8::5     10.3.0.0/24 fd00:3::/64           native, on the link, 1500
- *  6    3       192.0.2.6  2001:db8::6     10.3.1.0/24 fd00:3:0:1::/64       native, through the FIB
+ *  5    3       192.0.2.5  2001:db8::5     10.3.0.0/24 fd00:3::/64           native, on link, 1500
+ *  6    3       192.0.2.6  2001:db8::6     10.3.1.0/24 fd00:3:0:1::/64       native, by the FIB
  *  7    1       192.0.2.7  2001:db8::7     10.1.2.0/24 fd00:1:0:2::/64       the kernel's own route
  */
 #ifndef XMESH_TESTS_PROG_FIX_H
@@ -24,7 +24,15 @@
 #include "xmesh/maps.h"
 #include "xmesh/reasons.h"
 
-enum node { NODE_SELF = 1, NODE_EAST2, NODE_WEST, NODE_WEST6, NODE_NORTH, NODE_NORTH_FIB, NODE_EAST3 };
+enum node {
+	NODE_SELF = 1,
+	NODE_EAST2,
+	NODE_WEST,
+	NODE_WEST6,
+	NODE_NORTH,
+	NODE_NORTH_FIB,
+	NODE_EAST3,
+};
 
 enum port { IF_NIL, IF_UL, IF_A, IF_B, IF_STACK, IF_NOADDR, IF_GONE, IF_DEV, IF_COUNT };
 

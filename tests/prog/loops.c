@@ -10,9 +10,18 @@
 #include "frames.h"
 #include "xmesh/wire.h"
 
-#define FROM_A { .prog = FROM_POD, .in_if = IF_A }
-#define FROM_UL { .prog = FROM_NET, .in_if = IF_UL }
-#define FROM_WEST { .prog = FROM_DEV, .in_if = IF_DEV, .key = { "192.0.2.3", VNI } }
+#define FROM_A                                                                                     \
+	{                                                                                          \
+		.prog = FROM_POD, .in_if = IF_A                                                    \
+	}
+#define FROM_UL                                                                                    \
+	{                                                                                          \
+		.prog = FROM_NET, .in_if = IF_UL                                                   \
+	}
+#define FROM_WEST                                                                                  \
+	{                                                                                          \
+		.prog = FROM_DEV, .in_if = IF_DEV, .key = { "192.0.2.3", VNI }                     \
+	}
 
 /* ---- every length ---- */
 
@@ -24,28 +33,37 @@ struct whole {
 
 static const struct whole wholes[] = {
 	{ "pod, IPv4 TCP SYN", FROM_A,
-	  PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"), TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NMSTW")) },
+	  PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NMSTW")) },
 	{ "pod, IPv4 with options", FROM_A,
 	  PKT(ETH(), IP4("10.1.0.2", "10.2.0.9", .opt_words = 10), UDP(1, 2), DATA(4)) },
 	{ "pod, IPv6 with every extension header", FROM_A,
-	  PKT(ETH(), IP6("fd00:1::2", "fd00:2::9"), HBH(), DSTOPTS(), ROUTING(), FRAG6(), UDP(1, 2), DATA(4)) },
+	  PKT(ETH(), IP6("fd00:1::2", "fd00:2::9"), HBH(), DSTOPTS(), ROUTING(), FRAG6(), UDP(1, 2),
+	      DATA(4)) },
 	{ "pod, IPv6 TCP SYN, native", FROM_A,
-	  PKT(ETH(), IP6("fd00:1::2", "fd00:3::9"), TCP(1, 80, .flags = T_SYN, .mss = 9000, .opts = "M")) },
+	  PKT(ETH(), IP6("fd00:1::2", "fd00:3::9"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 9000, .opts = "M")) },
 	{ "pod, node-local", FROM_A, PKT(ETH(), IP4("10.1.0.2", "10.1.0.3"), UDP(1, 2), DATA(4)) },
 	{ "net, IPv4 in IPv4", FROM_UL,
-	  PKT(IN4(), IP4("10.2.0.9", "10.1.0.2"), TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NM")) },
+	  PKT(IN4(), IP4("10.2.0.9", "10.1.0.2"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NM")) },
 	{ "net, IPv6 in IPv4", FROM_UL,
-	  PKT(IN4(), IP6("fd00:2::9", "fd00:1::2"), TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NM")) },
+	  PKT(IN4(), IP6("fd00:2::9", "fd00:1::2"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NM")) },
 	{ "net, IPv4 in IPv6", FROM_UL,
-	  PKT(IN6(), IP4("10.2.1.9", "10.1.0.2"), TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NM")) },
+	  PKT(IN6(), IP4("10.2.1.9", "10.1.0.2"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NM")) },
 	{ "net, IPv6 in IPv6", FROM_UL,
 	  PKT(IN6(), IP6("fd00:2:0:1::9", "fd00:1::2"), DSTOPTS(), UDP(1, 2), DATA(4)) },
 	{ "net, ICMP error in the tunnel", FROM_UL,
-	  PKT(IN4(), IP4("198.51.100.1", "10.1.0.2"), ICMP(11), IP4("10.1.0.2", "10.2.0.9"), UDP(1, 2)) },
+	  PKT(IN4(), IP4("198.51.100.1", "10.1.0.2"), ICMP(11), IP4("10.1.0.2", "10.2.0.9"),
+	      UDP(1, 2)) },
 	{ "net, ICMPv6 error in the tunnel", FROM_UL,
-	  PKT(IN4(), IP6("2001:db8:f::1", "fd00:1::2"), ICMP6(3), IP6("fd00:1::2", "fd00:2::9"), UDP(1, 2)) },
+	  PKT(IN4(), IP6("2001:db8:f::1", "fd00:1::2"), ICMP6(3), IP6("fd00:1::2", "fd00:2::9"),
+	      UDP(1, 2)) },
 	{ "net, native", FROM_UL,
-	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2"), TCP(1, 80, .flags = T_SYN, .mss = 9000, .opts = "NM")) },
+	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 9000, .opts = "NM")) },
 	{ "net, too big about our tunnel", FROM_UL,
 	  PKT(ETH(), IP4("198.51.100.1", "192.0.2.1"), ICMP(3, .code = 4, .rest = 1400),
 	      IP4("192.0.2.1", "192.0.2.3"), UDP(50000, PORT), DATA(4)) },
@@ -53,14 +71,18 @@ static const struct whole wholes[] = {
 	  PKT(ETH(), IP6("2001:db8:f::1", "2001:db8::1"), ICMP6(2, .rest = 1400),
 	      IP6("2001:db8::1", "2001:db8::4"), UDP(50000, PORT), DATA(4)) },
 	{ "dev, IPv4", FROM_WEST,
-	  PKT(ETH(), IP4("10.2.0.9", "10.1.0.2"), TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NM")) },
+	  PKT(ETH(), IP4("10.2.0.9", "10.1.0.2"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "NM")) },
 	{ "dev, IPv6", FROM_WEST, PKT(ETH(), IP6("fd00:2::9", "fd00:1::2"), UDP(1, 2), DATA(4)) },
 	{ "dev, ICMP error", FROM_WEST,
-	  PKT(ETH(), IP4("198.51.100.1", "10.1.0.2"), ICMP(11), IP4("10.1.0.2", "10.2.0.9"), UDP(1, 2)) },
-	{ "xdp", { .prog = XDP },
+	  PKT(ETH(), IP4("198.51.100.1", "10.1.0.2"), ICMP(11), IP4("10.1.0.2", "10.2.0.9"),
+	      UDP(1, 2)) },
+	{ "xdp",
+	  { .prog = XDP },
 	  PKT(ETH(), IP4("192.0.2.99", "192.0.2.1"), UDP(50000, PORT), VXLAN(VNI), ETH(),
 	      IP4("10.2.0.9", "10.1.0.2"), UDP(1, 2)) },
-	{ "xdp, IPv6", { .prog = XDP },
+	{ "xdp, IPv6",
+	  { .prog = XDP },
 	  PKT(ETH(), IP6("2001:db8::99", "2001:db8::1"), UDP(50000, PORT), VXLAN(VNI), ETH()) },
 };
 
@@ -106,8 +128,10 @@ static void test_every_length(void **state)
 			if (outcome.err || outcome.verdict == REDIRECT ||
 			    total_packets(&after) - total_packets(&before) > 1) {
 				if (!bad++)
-					fprintf(stderr, "%s, %zu of %zu bytes: error %d, verdict %d\n",
-						w->what, len, whole.len, outcome.err, outcome.verdict);
+					fprintf(stderr,
+						"%s, %zu of %zu bytes: error %d, verdict %d\n",
+						w->what, len, whole.len, outcome.err,
+						outcome.verdict);
 				total++;
 			}
 		}
@@ -148,9 +172,10 @@ static void ecn_row(bool outer_v4, bool inner_v4, uint8_t outer, uint8_t inner)
 		.verdict = want == LOST ? SHOT : REDIRECT,
 		.reason = want == LOST ? XM_DROP_ECN : XM_FWD_LOCAL,
 		.peer = outer_v4 ? NODE_WEST : NODE_WEST6,
-		.out = inner_v4 ? PKT(TO_A, IP4(v4, "10.1.0.2", .tos = wtos, .ttl = 63), UDP(53, 1000),
-				      DATA(5))
-				: PKT(TO_A, IP6(v6, "fd00:1::2", .tos = wtos, .flow = 0xf0001, .ttl = 63),
+		.out = inner_v4 ? PKT(TO_A, IP4(v4, "10.1.0.2", .tos = wtos, .ttl = 63),
+				      UDP(53, 1000), DATA(5))
+				: PKT(TO_A,
+				      IP6(v6, "fd00:1::2", .tos = wtos, .flow = 0xf0001, .ttl = 63),
 				      UDP(53, 1000), DATA(5)),
 	};
 
@@ -178,8 +203,9 @@ static uint16_t outer_port(uint16_t sport, uint32_t seq)
 	struct pkt in;
 	uint16_t port;
 
-	pkt_build(PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"), TCP(sport, 80, .flags = T_ACK, .seq = seq)),
-		  NULL, &in);
+	pkt_build(
+		PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"), TCP(sport, 80, .flags = T_ACK, .seq = seq)),
+		NULL, &in);
 	fix_run(&run, &in, &outcome);
 	assert_int_equal(outcome.verdict, REDIRECT);
 	memcpy(&port, outcome.out.b + 34, 2);
@@ -214,8 +240,11 @@ static void test_port_spreads_flows(void **state)
 
 static const struct layer *udp_of(size_t ip_len, struct layer buf[5])
 {
-	const struct layer layers[] = { ETH(), IP4("10.1.0.2", "10.2.0.9"), UDP(1000, 53),
-					DATA(ip_len - 28), { .kind = L_END } };
+	const struct layer layers[] = { ETH(),
+					IP4("10.1.0.2", "10.2.0.9"),
+					UDP(1000, 53),
+					DATA(ip_len - 28),
+					{ .kind = L_END } };
 
 	memcpy(buf, layers, sizeof(layers));
 	return buf;
@@ -247,8 +276,9 @@ static void test_lowered_mtu_is_used(void **state)
 		.reason = XM_FWD_TUNNEL,
 		.note = XM_MSS_CLAMPED,
 		.peer = NODE_WEST,
-		.out = PKT(OUT4(), IP4("10.1.0.2", "10.2.0.9", .ttl = 63),
-			   TCP(1, 80, .flags = T_SYN, .mss = 1400 - XM_OVERHEAD_V4 - 40, .opts = "M")),
+		.out = PKT(
+			OUT4(), IP4("10.1.0.2", "10.2.0.9", .ttl = 63),
+			TCP(1, 80, .flags = T_SYN, .mss = 1400 - XM_OVERHEAD_V4 - 40, .opts = "M")),
 	};
 	struct layer buf[5];
 	struct row big = {
@@ -258,9 +288,14 @@ static void test_lowered_mtu_is_used(void **state)
 		.verdict = TO_STACK,
 		.reason = XM_STACK_TOO_BIG,
 		.peer = NODE_WEST,
-		.event = &(struct expected_event){ .len = 1351, .limit = 1350, .src = "10.1.0.2",
-						   .dst = "10.2.0.9", .proto = 17, .sport = 1000,
-						   .dport = 53, .cluster = 2 },
+		.event = &(struct expected_event){ .len = 1351,
+						   .limit = 1350,
+						   .src = "10.1.0.2",
+						   .dst = "10.2.0.9",
+						   .proto = 17,
+						   .sport = 1000,
+						   .dport = 53,
+						   .cluster = 2 },
 	};
 
 	fix_set_node_state(LOAD_FULL, NODE_WEST, &lowered);
@@ -342,16 +377,19 @@ static void test_events_are_limited(void **state)
 }
 
 const struct CMUnitTest loop_tests[] = {
-	{ "a packet cut at any length is dropped or left to the kernel", test_every_length, NULL, NULL, NULL },
-	{ "all combinations of ECN leave the tunnel as RFC 6040 says", test_ecn_table, NULL, NULL, NULL },
-	{ "the outer source port is the same for all packets of a flow", test_port_is_stable_per_flow,
-	  NULL, NULL, NULL },
+	{ "a packet cut at any length is dropped or left to the kernel", test_every_length, NULL,
+	  NULL, NULL },
+	{ "all combinations of ECN leave the tunnel as RFC 6040 says", test_ecn_table, NULL, NULL,
+	  NULL },
+	{ "the outer source port is the same for all packets of a flow",
+	  test_port_is_stable_per_flow, NULL, NULL, NULL },
 	{ "the outer source port spreads flows", test_port_spreads_flows, NULL, NULL, NULL },
-	{ "a lowered path MTU is used until it expires", test_lowered_mtu_is_used, NULL, NULL, NULL },
+	{ "a lowered path MTU is used until it expires", test_lowered_mtu_is_used, NULL, NULL,
+	  NULL },
 	{ "settings of another ABI are not believed", test_foreign_settings_are_not_believed, NULL,
 	  NULL, NULL },
-	{ "events are limited per second and the rest is counted", test_events_are_limited, NULL, NULL,
-	  NULL },
+	{ "events are limited per second and the rest is counted", test_events_are_limited, NULL,
+	  NULL, NULL },
 };
 
 const size_t n_loop_tests = ARRAY_SIZE(loop_tests);

@@ -8,7 +8,10 @@
 #include "frames.h"
 #include "xmesh/wire.h"
 
-#define FROM_UL { .prog = FROM_NET, .in_if = IF_UL }
+#define FROM_UL                                                                                    \
+	{                                                                                          \
+		.prog = FROM_NET, .in_if = IF_UL                                                   \
+	}
 
 /* ---- what too-big messages leave in xm_node_state ---- */
 
@@ -90,8 +93,10 @@ static void west_had_1300(enum load load)
 #define FRAG_NEEDED(mtu, ...)                                                                      \
 	ETH(), IP4("198.51.100.1", "192.0.2.1"), ICMP(3, .code = 4, .rest = (mtu), ##__VA_ARGS__)
 #define TOO_BIG(mtu) ETH(), IP6("2001:db8:f::1", "2001:db8::1"), ICMP6(2, .rest = (mtu))
-#define QUOTED4 IP4("192.0.2.1", "192.0.2.3", .ttl = 60), UDP(50000, PORT, .csum_zero = true), DATA(600)
-#define QUOTED6 IP6("2001:db8::1", "2001:db8::4", .ttl = 60), UDP(50000, PORT, .csum_zero = true), DATA(600)
+#define QUOTED4                                                                                    \
+	IP4("192.0.2.1", "192.0.2.3", .ttl = 60), UDP(50000, PORT, .csum_zero = true), DATA(600)
+#define QUOTED6                                                                                    \
+	IP6("2001:db8::1", "2001:db8::4", .ttl = 60), UDP(50000, PORT, .csum_zero = true), DATA(600)
 #define LEARNS .verdict = TO_STACK, .reason = XM_PASS, .note = XM_MTU_LOWERED
 #define IGNORED .verdict = TO_STACK, .reason = XM_PASS, .before = forget, .after = nobody
 
@@ -104,22 +109,33 @@ const struct row native_rows[] = {
 	{ "IPv6 of a native peer is delivered to the pod", FROM_UL,
 	  PKT(ETH(), IP6("fd00:3::9", "fd00:1::2"), TCP(80, 1, .flags = T_ACK), DATA(64)),
 	  .verdict = REDIRECT, .reason = XM_FWD_LOCAL, .peer = NODE_NORTH,
-	  .out = PKT(TO_A, IP6("fd00:3::9", "fd00:1::2", .ttl = 63), TCP(80, 1, .flags = T_ACK), DATA(64)) },
+	  .out = PKT(TO_A, IP6("fd00:3::9", "fd00:1::2", .ttl = 63), TCP(80, 1, .flags = T_ACK),
+		     DATA(64)) },
 	{ "the MSS of a native SYN above the path's MTU is lowered", FROM_UL,
-	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2"), TCP(80, 1, .flags = T_SYN, .mss = 8960, .opts = "M")),
+	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2"),
+	      TCP(80, 1, .flags = T_SYN, .mss = 8960, .opts = "M")),
 	  .verdict = REDIRECT, .reason = XM_FWD_LOCAL, .peer = NODE_NORTH, .note = XM_MSS_CLAMPED,
 	  .out = PKT(TO_A, IP4("10.3.0.9", "10.1.0.2", .ttl = 63),
 		     TCP(80, 1, .flags = T_SYN, .mss = 1460, .opts = "M")) },
 	{ "a native GSO packet is delivered and counts its segments",
 	  { .prog = FROM_NET, .in_if = IF_UL, .gso_size = 700, .gso_segs = 3 },
 	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2"), TCP(80, 1, .flags = T_ACK), DATA(2100)),
-	  .verdict = REDIRECT, .reason = XM_FWD_LOCAL, .peer = NODE_NORTH, .packets = 3,
-	  .out = PKT(TO_A, IP4("10.3.0.9", "10.1.0.2", .ttl = 63), TCP(80, 1, .flags = T_ACK), DATA(2100)) },
+	  .verdict = REDIRECT,
+	  .reason = XM_FWD_LOCAL,
+	  .peer = NODE_NORTH,
+	  .packets = 3,
+	  .out = PKT(TO_A, IP4("10.3.0.9", "10.1.0.2", .ttl = 63), TCP(80, 1, .flags = T_ACK),
+		     DATA(2100)) },
 	{ "a source of a tunnel-mode prefix is dropped and reported", FROM_UL,
 	  PKT(ETH(), IP4("10.2.0.9", "10.1.0.2"), UDP(53, 1000)), .verdict = SHOT,
 	  .reason = XM_DROP_NATIVE_SOURCE, .peer = NODE_WEST,
-	  .event = &(struct expected_event){ .len = 28, .src = "10.2.0.9", .dst = "10.1.0.2",
-					     .proto = 17, .sport = 53, .dport = 1000, .cluster = 2 } },
+	  .event = &(struct expected_event){ .len = 28,
+					     .src = "10.2.0.9",
+					     .dst = "10.1.0.2",
+					     .proto = 17,
+					     .sport = 53,
+					     .dport = 1000,
+					     .cluster = 2 } },
 	{ "an IPv6 source of a tunnel-mode prefix is dropped", FROM_UL,
 	  PKT(ETH(), IP6("fd00:2::9", "fd00:1::2"), ICMP6(128), DATA(8)), .verdict = SHOT,
 	  .reason = XM_DROP_NATIVE_SOURCE, .peer = NODE_WEST },
@@ -151,8 +167,8 @@ const struct row native_rows[] = {
 	  PKT(ETH(), IP6("fd00:3::9", "fd00:1::2", .ttl = 1), UDP(53, 1000)), .verdict = TO_STACK,
 	  .reason = XM_STACK_TTL, .peer = NODE_NORTH },
 	{ "native with options goes to the stack", FROM_UL,
-	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2", .opt_words = 1), UDP(53, 1000)), .verdict = TO_STACK,
-	  .reason = XM_STACK_OPTIONS, .peer = NODE_NORTH },
+	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2", .opt_words = 1), UDP(53, 1000)),
+	  .verdict = TO_STACK, .reason = XM_STACK_OPTIONS, .peer = NODE_NORTH },
 	{ "native and too big for the pod's interface goes to the stack", FROM_UL,
 	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2"), UDP(53, 1000), DATA(1473)), .verdict = TO_STACK,
 	  .reason = XM_STACK_TOO_BIG, .peer = NODE_NORTH },
@@ -171,14 +187,15 @@ const struct row native_rows[] = {
 	  PKT(ETH(), IP4("10.2.0.9", "10.1.0.2", .ihl = 3), UDP(53, 1000)), .verdict = TO_STACK,
 	  .reason = XM_PASS },
 	{ "native IPv4 that claims more than there is is left to the kernel", FROM_UL,
-	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2", .ip_len = 400), UDP(53, 1000)), .verdict = TO_STACK,
-	  .reason = XM_PASS },
+	  PKT(ETH(), IP4("10.3.0.9", "10.1.0.2", .ip_len = 400), UDP(53, 1000)),
+	  .verdict = TO_STACK, .reason = XM_PASS },
 
 	/* ---- path MTU ---- */
 	{ "fragmentation needed that quotes our tunnel lowers that node's MTU", FROM_UL,
 	  PKT(FRAG_NEEDED(1400), QUOTED4), LEARNS, .before = forget, .after = west_1400 },
 	{ "the least quote, eight bytes, is enough", FROM_UL,
-	  PKT(FRAG_NEEDED(1400, .quote = 28), QUOTED4), LEARNS, .before = forget, .after = west_1400 },
+	  PKT(FRAG_NEEDED(1400, .quote = 28), QUOTED4), LEARNS, .before = forget,
+	  .after = west_1400 },
 	{ "no MTU below 1280 is believed", FROM_UL, PKT(FRAG_NEEDED(576), QUOTED4), LEARNS,
 	  .before = forget, .after = west_floor },
 	{ "ICMPv6 packet too big that quotes our tunnel lowers that node's MTU", FROM_UL,
@@ -191,30 +208,40 @@ const struct row native_rows[] = {
 	{ "a larger MTU than one that has expired is taken", FROM_UL,
 	  PKT(FRAG_NEEDED(1400), QUOTED4), LEARNS, .before = west_had_1300, .after = west_1400 },
 	{ "a quote to a stranger is ignored", FROM_UL,
-	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.99"), UDP(50000, PORT), DATA(60)), IGNORED },
+	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.99"), UDP(50000, PORT), DATA(60)),
+	  IGNORED },
 	{ "a quote from another address is ignored", FROM_UL,
-	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.2", "192.0.2.3"), UDP(50000, PORT), DATA(60)), IGNORED },
+	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.2", "192.0.2.3"), UDP(50000, PORT), DATA(60)),
+	  IGNORED },
 	{ "a quote to another port is ignored", FROM_UL,
-	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.3"), UDP(50000, 53), DATA(60)), IGNORED },
+	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.3"), UDP(50000, 53), DATA(60)),
+	  IGNORED },
 	{ "a quote of TCP is ignored", FROM_UL,
-	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.3"), TCP(50000, PORT), DATA(60)), IGNORED },
+	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.3"), TCP(50000, PORT), DATA(60)),
+	  IGNORED },
 	{ "a quote of a later fragment is ignored", FROM_UL,
-	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.3", .frag_off = 90), UDP(50000, PORT), DATA(60)),
+	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.3", .frag_off = 90), UDP(50000, PORT),
+	      DATA(60)),
 	  IGNORED },
 	{ "a source port that we never use is ignored", FROM_UL,
-	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.3"), UDP(1000, PORT), DATA(60)), IGNORED },
+	  PKT(FRAG_NEEDED(1400), IP4("192.0.2.1", "192.0.2.3"), UDP(1000, PORT), DATA(60)),
+	  IGNORED },
 	{ "an MTU of zero is ignored", FROM_UL, PKT(FRAG_NEEDED(0), QUOTED4), IGNORED },
 	{ "another ICMP code is ignored", FROM_UL,
-	  PKT(ETH(), IP4("198.51.100.1", "192.0.2.1"), ICMP(3, .code = 3, .rest = 1400), QUOTED4), IGNORED },
+	  PKT(ETH(), IP4("198.51.100.1", "192.0.2.1"), ICMP(3, .code = 3, .rest = 1400), QUOTED4),
+	  IGNORED },
 	{ "a message to another host is ignored", FROM_UL,
-	  PKT(ETH(), IP4("198.51.100.1", "192.0.2.8"), ICMP(3, .code = 4, .rest = 1400), QUOTED4), IGNORED },
+	  PKT(ETH(), IP4("198.51.100.1", "192.0.2.8"), ICMP(3, .code = 4, .rest = 1400), QUOTED4),
+	  IGNORED },
 	{ "a quote that ends before the UDP header is ignored", FROM_UL,
 	  PKT(FRAG_NEEDED(1400, .quote = 27), QUOTED4), IGNORED },
 	{ "an ICMPv6 message in IPv4 is ignored", FROM_UL,
-	  PKT(ETH(), IP4("198.51.100.1", "192.0.2.1", .proto = 58), ICMP(3, .code = 4, .rest = 1400), QUOTED4),
+	  PKT(ETH(), IP4("198.51.100.1", "192.0.2.1", .proto = 58),
+	      ICMP(3, .code = 4, .rest = 1400), QUOTED4),
 	  IGNORED },
 	{ "an ICMPv6 quote to a stranger is ignored", FROM_UL,
-	  PKT(TOO_BIG(1400), IP6("2001:db8::1", "2001:db8::99"), UDP(50000, PORT), DATA(60)), IGNORED },
+	  PKT(TOO_BIG(1400), IP6("2001:db8::1", "2001:db8::99"), UDP(50000, PORT), DATA(60)),
+	  IGNORED },
 };
 
 const size_t n_native_rows = ARRAY_SIZE(native_rows);

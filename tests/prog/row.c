@@ -42,8 +42,9 @@ size_t rows_unreached(const bool excused[XM_REASON_COUNT])
 
 	for (int reason = 0; reason < XM_REASON_COUNT; reason++) {
 		if (reached[reason] == excused[reason]) {
-			fprintf(stderr, reached[reason] ? "%s was reached: no excuse needed\n"
-							: "%s: no row reaches it\n",
+			fprintf(stderr,
+				reached[reason] ? "%s was reached: no excuse needed\n"
+						: "%s: no row reaches it\n",
 				reason_names[reason]);
 			n++;
 		}
@@ -86,7 +87,8 @@ static int check_counters(const struct row *row, const struct counters *before,
 					(unsigned long long)moved, (unsigned long long)want);
 				bad++;
 			}
-			if (want && reason == (int)row->reason && a->bytes - b->bytes != len - ETH_HLEN) {
+			if (want && reason == (int)row->reason &&
+			    a->bytes - b->bytes != len - ETH_HLEN) {
 				fprintf(stderr, "counter %s/%s: %llu bytes, expected %zu\n",
 					hook_names[hook], reason_names[reason],
 					(unsigned long long)(a->bytes - b->bytes), len - ETH_HLEN);
@@ -114,8 +116,8 @@ static int check_addr(const char *what, const struct xm_addr *got, const char *w
 		addr = fix_addr(want);
 	if (xm_addr_eq(got, &addr))
 		return 0;
-	fprintf(stderr, "%s: %s, expected %s\n", what,
-		inet_ntop(AF_INET6, got, text, sizeof(text)), want ? want : "::");
+	fprintf(stderr, "%s: %s, expected %s\n", what, inet_ntop(AF_INET6, got, text, sizeof(text)),
+		want ? want : "::");
 	return 1;
 }
 
@@ -133,8 +135,10 @@ static int check_peers(const struct row *row, const struct xm_peer_stat *before,
 
 		bad += check_u64("peer tx_packets", a->tx_packets - b->tx_packets, tx ? n : 0);
 		bad += check_u64("peer rx_packets", a->rx_packets - b->rx_packets, rx ? n : 0);
-		bad += check_u64("peer tx_bytes", a->tx_bytes - b->tx_bytes, tx ? len - ETH_HLEN : 0);
-		bad += check_u64("peer rx_bytes", a->rx_bytes - b->rx_bytes, rx ? len - ETH_HLEN : 0);
+		bad += check_u64("peer tx_bytes", a->tx_bytes - b->tx_bytes,
+				 tx ? len - ETH_HLEN : 0);
+		bad += check_u64("peer rx_bytes", a->rx_bytes - b->rx_bytes,
+				 rx ? len - ETH_HLEN : 0);
 		bad += check_u64("peer tx_drops", a->tx_drops - b->tx_drops, tx && dropped);
 		bad += check_u64("peer rx_drops", a->rx_drops - b->rx_drops, rx && dropped);
 		if (bad) {
@@ -172,7 +176,8 @@ static int check_events(const struct row *row, const struct events *events)
 	bad += check_addr("event src", &e->src, want->src);
 	bad += check_addr("event dst", &e->dst, want->dst);
 	bad += check_addr("event outer_src", &e->outer_src, want->outer_src);
-	bad += check_u64("event time is this second", e->time_ns / 1000000000 + 1 >= fix_now_ns() / 1000000000, 1);
+	bad += check_u64("event time is this second",
+			 e->time_ns / 1000000000 + 1 >= fix_now_ns() / 1000000000, 1);
 	return bad;
 }
 

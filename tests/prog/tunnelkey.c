@@ -42,7 +42,8 @@ struct value {
 
 int tunnelkey_load(int target_prog, struct tunnelkey *ret_tk)
 {
-	auto_close int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "key", 4, sizeof(struct value), 1, NULL);
+	auto_close int map =
+		bpf_map_create(BPF_MAP_TYPE_ARRAY, "key", 4, sizeof(struct value), 1, NULL);
 	auto_close int calls = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "calls", 4, 4, 1, NULL);
 	uint32_t zero = 0;
 
