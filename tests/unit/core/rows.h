@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A cmocka test per row of a table, named by the row's first member, a sentence of what holds.
- *
+ * Not for: tests of one kind that share a loop on purpose.
  */
 #ifndef XMESH_UNIT_ROWS_H
 #define XMESH_UNIT_ROWS_H
