@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # build.sh [DIR]: compile the benchmark's own tools into build/bench/ (or DIR), what is older than
-# its sources. Called by run.sh. Not for: prog_bench, which runs the product's object.
+# its sources. Called by run.sh. prog_bench runs the product's own object: it needs `make` before.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,7 +21,7 @@ is_old() { # is_old TARGET SOURCE...
 }
 
 object() { # object NAME: NAME.bpf.c to NAME.bpf.o
-	is_old "$out/$1.bpf.o" "$here/$1.bpf.c" "$top"/include/xmesh/*.h || return 0
+	is_old "$out/$1.bpf.o" "$here/$1.bpf.c" "$here"/*.h "$top"/include/xmesh/*.h || return 0
 	clang -std=gnu11 -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-parameter \
 		-I"$top/include" -I"/usr/include/$(gcc -dumpmachine)" -c "$here/$1.bpf.c" -o "$out/$1.bpf.o"
 }
@@ -47,3 +47,13 @@ tool routes_bench -lbpf -lelf -lz
 for t in rr udpblast stream; do
 	tool "$t" "$here/common.c"
 done
+
+product=${B:-$top/build}
+if [ -e "$product/gen/xmesh.skel.h" ]; then
+	object wrapper
+	skeleton wrapper
+	! is_old "$out/prog_bench" "$here/wrapper.h" "$top"/tests/prog/*.[ch] "$product/gen/xmesh.skel.h" ||
+		rm -f "$out/prog_bench"
+	tool prog_bench -I"$top/user" -I"$top/tests" -I"$product/gen" "$top"/tests/prog/{fix,pkt,tunnelkey}.c \
+		-lbpf -lelf -lz
+fi
