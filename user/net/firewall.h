@@ -16,10 +16,16 @@ struct firewall_report {
 	char **notes; size_t n_notes;     /* one rule each: table, chain, rule, what it breaks, what to do */
 	bool policy_engine;               /* NetworkPolicy is enforced by iptables/nft here: pods.path auto = stack */
 	char policy_why[256];             /* which chain said so */
+	char **covered; size_t n_covered; /* "ip filter": nft tables that iptables-save has shown, judged once */
 };
 
 /* Neither tool there: an empty report. -EPERM without privileges. Pure core: firewall_judge_*() over text, tested with recorded rulesets. */
 int firewall_read(const char *device, struct firewall_report *ret_report, struct err *err);
+/*
+ * Add to @report what is in the way of packets through @device. iptables: the output of iptables-save or ip6tables-save;
+ * nft: of `nft -j list ruleset`, where tables that @report has seen by iptables already are passed over.
+ * -EINVAL: not such a text. -ENOMEM.
+ */
 int firewall_judge_iptables(const char *save_text, const char *device, struct firewall_report *report);
 int firewall_judge_nft(const char *json_text, const char *device, struct firewall_report *report);
 void firewall_report_done(struct firewall_report *report);
