@@ -90,6 +90,11 @@ static void west_had_1300(enum load load)
 	fix_set_node_state(load, NODE_WEST, &(struct xm_node_state){ fix_now_ns() - 1, 1300, 0 });
 }
 
+static void no_local(struct xm_config *config)
+{
+	config->flags &= ~XM_CFG_CARRY_LOCAL;
+}
+
 #define FRAG_NEEDED(mtu, ...)                                                                      \
 	ETH(), IP4("198.51.100.1", "192.0.2.1"), ICMP(3, .code = 4, .rest = (mtu), ##__VA_ARGS__)
 #define TOO_BIG(mtu) ETH(), IP6("2001:db8:f::1", "2001:db8::1"), ICMP6(2, .rest = (mtu))
@@ -148,6 +153,9 @@ const struct row native_rows[] = {
 	{ "a source of this node's own pods from outside is dropped", FROM_UL,
 	  PKT(ETH(), IP4("10.1.0.3", "10.1.0.2"), UDP(53, 1000)), .verdict = SHOT,
 	  .reason = XM_DROP_NATIVE_SOURCE, .peer = NODE_SELF },
+	{ "unless somebody else carries node-local traffic", FROM_UL,
+	  PKT(ETH(), IP4("10.1.0.3", "10.1.0.2"), UDP(53, 1000)), .config = no_local,
+	  .verdict = TO_STACK, .reason = XM_PASS },
 	{ "a source of a prefix that the kernel has its own route for is left alone", FROM_UL,
 	  PKT(ETH(), IP4("10.1.2.9", "10.1.0.2"), UDP(53, 1000)), .verdict = TO_STACK,
 	  .reason = XM_PASS },

@@ -314,6 +314,11 @@ const struct row net_rows[] = {
 	  .reason = XM_STACK_UDP_GSO,
 	  .peer = NODE_WEST,
 	  .packets = 2 },
+	/* The kernel refuses to shrink GSO kinds that it does not know; a test run has such a one. */
+	{ "a decapsulation that the kernel refuses ends in a drop of its own name",
+	  { .prog = FROM_NET, .in_if = IF_UL, .gso_size = 500, .gso_segs = 2 },
+	  PKT(IN4(), IP4("10.2.0.9", "10.1.0.2"), TCP(1, 2, .flags = T_ACK), DATA(1000)),
+	  .verdict = SHOT, .reason = XM_DROP_INTERNAL, .peer = NODE_WEST, .packets = 2 },
 	{ "cross-family on a kernel that cannot decapsulate that stays in the tunnel",
 	  { .load = LOAD_NO_DECAP_L3, .prog = FROM_NET, .in_if = IF_UL },
 	  PKT(IN4(), IP6("fd00:2::9", "fd00:1::2"), UDP(53, 1000)),

@@ -49,8 +49,8 @@ struct row {
 /* Run the row; fails the cmocka test with sentences on stderr. */
 void row_run(const struct row *row);
 
-/* Reasons that no row has reached at @hook or anywhere; the number of those. */
-size_t rows_unreached(const bool excused[XM_REASON_COUNT]);
+/* Reasons that no packet has had yet, named on stderr; the number of those. */
+size_t rows_unreached(void);
 
 extern const struct row pod_rows[], net_rows[], native_rows[], dev_rows[], xdp_rows[];
 extern const size_t n_pod_rows, n_net_rows, n_native_rows, n_dev_rows, n_xdp_rows;
