@@ -45,8 +45,8 @@ static int update_failed(const struct plane *plane, enum plane_map map, uint32_t
 {
 	if (code == -E2BIG)
 		return err_set(err, -ENOSPC,
-			       "%s/%s is full: its limit is %u entries; nothing was evicted and the "
-			       "rest waits: take entries away (nodes, prefixes or pods)",
+			       "%s/%s is full: its limit is %u entries; nothing was evicted and "
+			       "the rest waits: take entries away (nodes, prefixes or pods)",
 			       plane->dir, plane_map_names[map], max_entries);
 	return err_set(err, code, "cannot write %s/%s: %s", plane->dir, plane_map_names[map],
 		       strerror(-code));

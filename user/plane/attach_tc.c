@@ -94,15 +94,15 @@ static int find_filter(const struct plane *plane, uint32_t ifindex, bool refuse,
 			continue;
 		if (!filters[i].prog_id)
 			return err_set(err, -EBUSY,
-				       "%s: priority %d of tc ingress is held by a %s filter that is "
-				       "not ours: give it another priority, or do not list this "
+				       "%s: priority %d of tc ingress is held by a %s filter that "
+				       "is not ours: give it another priority, or do not list this "
 				       "interface", hook_ifname(ifindex, name), TC_PRIORITY,
 				       filters[i].kind);
 		hook_prog_is_ours(plane, filters[i].prog_id, prog);
 		return err_set(err, -EBUSY,
-			       "%s: priority %d of tc ingress is held by the BPF program %s (id %u), "
-			       "which is not ours: give it another priority, or do not list this "
-			       "interface", hook_ifname(ifindex, name), TC_PRIORITY, prog,
+			       "%s: priority %d of tc ingress is held by the BPF program %s (id "
+			       "%u), which is not ours: give it another priority, or do not list "
+			       "this interface", hook_ifname(ifindex, name), TC_PRIORITY, prog,
 			       filters[i].prog_id);
 	}
 	*ret_prog_id = found;

@@ -21,7 +21,8 @@ static int failed(uint32_t ifindex, bool native, int code, struct err *err)
 	if (hook_is_gone(ifindex, code))
 		return err_set(err, -ENODEV, "%s is gone", hook_ifname(ifindex, name));
 	if (code == -EOPNOTSUPP)
-		return err_set(err, code, "%s: its driver has no native XDP: set xdp: off or generic",
+		return err_set(err, code,
+			       "%s: its driver has no native XDP: set xdp: off or generic",
 			       hook_ifname(ifindex, name));
 	return err_set(err, code, "%s: cannot attach %s XDP: %s", hook_ifname(ifindex, name),
 		       native ? "native" : "generic", strerror(-code));
@@ -50,7 +51,8 @@ static int check_free(const struct plane *plane, uint32_t ifindex, bool native, 
 			       hook_ifname(ifindex, name), prog, id, plane->dir, name);
 	return err_set(err, -EBUSY,
 		       "%s: its XDP hook is held by the program %s (id %u), which is not ours: "
-		       "set xdp: off, or take that program off", hook_ifname(ifindex, name), prog, id);
+		       "set xdp: off, or take that program off", hook_ifname(ifindex, name), prog,
+		       id);
 }
 
 static int create(struct plane *plane, uint32_t ifindex, bool native, struct err *err)

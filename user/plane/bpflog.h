@@ -10,8 +10,8 @@
 void bpflog_begin(void);
 
 /*
- * The end of what libbpf warned about in this thread since bpflog_begin(), from the start of a line,
- * at most @max bytes; "" when it said nothing. Valid until the next bpflog_begin().
+ * The end of what libbpf warned about in this thread since bpflog_begin(), from the start of a
+ * line, at most @max bytes; "" when it said nothing. Valid until the next bpflog_begin().
  */
 const char *bpflog_tail(unsigned int max);
 

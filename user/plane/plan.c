@@ -13,7 +13,7 @@
 #include "plane/keys.h"
 #include "plane/plan.h"
 
-/* One table of struct wanted: an array at @entries, its length at @n, of structs with a key first. */
+/* One table of struct wanted: an array at @entries, its length at @n, the key first in each. */
 struct table {
 	enum plane_map map;
 	size_t entries, n;

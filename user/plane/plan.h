@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The difference between wanted and actual tables as an ordered list of operations. Pure. Order:
- * config slots, names, clusters, nodes, routes, ifaces, pods are put first (what is pointed to before what points), then
- * deletes in the reverse order, then the final config.
- * xm_config is put twice when a prefix length goes out of use: first with the slots of before and after, so that no route is
- * without its slot. An entry that differs in since_s alone is left as it is. XM_POD_STATIC pods that are only in
- * actual are kept: deleting them is the operator's (apply_pod_delete()).
+ * config slots, names, clusters, nodes, routes, ifaces, pods are put first (what is pointed to
+ * before what points), then deletes in the reverse order, then the final config. xm_config is put
+ * twice when a prefix length goes out of use: first with the slots of before and after, so that no
+ * route is without its slot. An entry that differs in since_s alone is left as it is.
+ * XM_POD_STATIC pods that are only in actual are kept: deleting them is the operator's
+ * (apply_pod_delete()).
  */
 #ifndef XMESH_PLANE_PLAN_H
 #define XMESH_PLANE_PLAN_H
@@ -34,14 +35,20 @@ struct plan_op {
 struct plan {
 	struct plan_op *ops;
 	size_t n_ops;
-	struct xm_config *config; /* owned: what the first put of xm_config writes, when it is not wanted's own */
+	struct xm_config *config; /* owned: what the first put of xm_config writes */
 };
 
-/* @actual may be NULL (nothing there). @wanted is borrowed and must outlive the plan. -EINVAL: a table is not
- * sorted by its key, which would delete what was just put. -ENOMEM. */
+/*
+ * @actual may be NULL (nothing there). @wanted is borrowed and must outlive the plan. -EINVAL: a
+ * table is not sorted by its key, which would delete what was just put. -ENOMEM.
+ */
 int plan_new(const struct wanted *wanted, const struct wanted *actual, struct plan **ret_plan);
 void plan_free(struct plan *plan);
-/* One line for people, as `apply --dry-run` prints it: "put    xm_routes 10.2.1.0/24 -> west-1 ...". */
-void plan_op_print(const struct plan_op *op, const struct wanted *wanted, const struct wanted *actual, FILE *out);
+/*
+ * One line for people, as `apply --dry-run` prints it:
+ * "put    xm_routes     10.2.1.0/24 -> west-1, tunnel to 192.0.2.7, mtu 1450".
+ */
+void plan_op_print(const struct plan_op *op, const struct wanted *wanted,
+		   const struct wanted *actual, FILE *out);
 
 #endif

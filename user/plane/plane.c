@@ -106,8 +106,8 @@ static int check_bpffs(const char *bpffs, int missing, struct err *err)
 	if (!statfs(bpffs, &fs) && (__u32)fs.f_type == UAPI_BPF_FS_MAGIC)
 		return 0;
 	return err_set(err, missing,
-		       "%s: no BPF file system is mounted there: mount -t bpf bpf %s, or set bpffs:",
-		       bpffs, bpffs);
+		       "%s: no BPF file system is mounted there: mount -t bpf bpf %s, or set "
+		       "bpffs:", bpffs, bpffs);
 }
 
 static int refuse(const struct plane *plane, const char *what, struct err *err)
@@ -218,8 +218,8 @@ int plane_open(const char *bpffs, const char *instance, struct plane *ret_plane,
 		return code;
 	if (plane.map_fd[PLANE_xm_config] < 0)
 		return err_set(err, -ENOENT,
-			       "%s: nothing is pinned for instance %s: no agent has run here; start "
-			       "`xmesh agent`, or attach with `xmesh attach`", plane.dir, instance);
+			       "%s: nothing is pinned for instance %s: no agent has run here; "
+			       "start `xmesh agent`, or attach with `xmesh attach`", plane.dir, instance);
 	for (i = 0; i < PLANE_PROG_COUNT; i++) {
 		snprintf(path, sizeof(path), "%s/progs/%s", plane.dir, plane_prog_names[i]);
 		plane.prog_fd[i] = bpf_obj_get(path);

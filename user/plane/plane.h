@@ -60,16 +60,17 @@ int plane_open(const char *bpffs, const char *instance, struct plane *ret_plane,
 
 /*
  * Like plane_open(), but create what is missing and load the programs of this binary over the
- * (adopted) maps, with the knobs that the kernel's features ask for, and pin them. Pinned maps of the same ABI keep their
- * contents. -ENODEV: @bpffs is no bpffs (says how to mount one). -EPERM, -ENOTSUP: kernel lacks
- * BTF or a needed feature, named. The verifier's log goes into the sentence's tail when a load fails.
+ * (adopted) maps, with the knobs that the kernel's features ask for, and pin them. Pinned maps of
+ * the same ABI keep their contents. -ENODEV: @bpffs is no bpffs (says how to mount one). -EPERM,
+ * -EPROTO as above. -ENOTSUP: the kernel lacks a needed feature, named. When a load fails, the end
+ * of the verifier's log is the sentence's tail and nothing was pinned.
  */
 int plane_load(const char *bpffs, const char *instance, struct plane *ret_plane, struct err *err);
 void plane_close(struct plane *plane);
 
 /*
- * Unpin maps, programs and directory of the instance. -EBUSY: something is still pinned under links/ (attach_remove_all()
- * first). 0 also when nothing was there.
+ * Unpin maps, programs and directory of the instance. -EBUSY: something is still pinned under
+ * links/ (attach_remove_all() first). 0 also when nothing was there.
  */
 int plane_purge(const char *bpffs, const char *instance, struct err *err);
 

@@ -419,7 +419,12 @@ static void all_of_an_instance_goes_whatever_its_abi(void **state)
 
 static void a_name_of_a_pin_is_read_back(void **state)
 {
-	static const struct { const char *name; int ok; enum hook_kind kind; uint32_t ifindex; } rows[] = {
+	static const struct {
+		const char *name;
+		int ok;
+		enum hook_kind kind;
+		uint32_t ifindex;
+	} rows[] = {
 		{ "tcx-12", 1, HOOK_TCX, 12 },
 		{ "xdp_native-4294967295", 1, HOOK_XDP_NATIVE, 4294967295u },
 		{ "tcx-12-new", 0, 0, 0 },

@@ -39,7 +39,8 @@ static inline int host_setup(void **state)
 	if (geteuid())
 		return 0;
 	strcpy(host_bpffs, "/tmp/xmesh-unit-XXXXXX");
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    !mkdtemp(host_bpffs) || mount("bpf", host_bpffs, "bpf", 0, NULL)) {
 		perror("namespaces and a bpffs for the test");
 		return -1;
