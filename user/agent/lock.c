@@ -98,4 +98,6 @@ void lock_remove(const struct config *config)
 		unlink(sock);
 	if (lock)
 		unlink(lock);
+	/* Ours if nobody else's things are in it. */
+	rmdir(config->run_dir);
 }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table of commands: dispatch, help, completion and the man page's test all read this one. */
+#include "cli/cli.h"
+
+static const char *const roles[] = { "underlay", "pod", NULL };
+static const char *const xdp_modes[] = { "off", "auto", "native", "generic", NULL };
+
+const struct cli_option cli_globals[] = {
+	{ "json", NULL, NULL, "Print one JSON document; keys are lower_snake_case and stable" },
+	{ "config", "FILE", NULL, "Read FILE instead of /etc/xmesh/xmesh.yaml" },
+	{ "instance", "NAME", NULL, "Use this instance, whatever the configuration says" },
+	{ "help", NULL, NULL, "Print the commands, or what one of them does" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct cli_cmd cli_cmds[] = {
+	{ "agent", "", "Run the node agent in the foreground",
+	  "Reads the feeds, follows the kernel's links, routes and neighbours, and keeps maps, routes and\n"
+	  "attachments as they should be. SIGHUP reads the configuration again; SIGTERM ends the agent and\n"
+	  "leaves the datapath running. Speaks sd_notify(3): ready after the first apply.",
+	  cmd_agent, 0, 0, { { 0 } } },
+	{ "apply", "", "Do the agent's work once: read the feeds, plan, apply, exit",
+	  "A feed that cannot be read leaves its cluster as it is, and the exit status is 1.",
+	  cmd_apply, 0, 0, { { "dry-run", NULL, NULL, "Print the plan and change nothing" } } },
+	{ "attach", "IFACE...", "Load what is needed and attach the programs to IFACE; they stay",
+	  "For hosts without an agent. The role is pod or underlay; without --role it is what the configuration\n"
+	  "says of IFACE. While an agent runs, change its configuration instead.",
+	  cmd_attach, 1, 64,
+	  { { "role", "ROLE", roles, "underlay: towards other nodes; pod: host end of a pod's veth" },
+	    { "xdp", "MODE", xdp_modes, "Attach XDP to an underlay interface as well (default: as configured)" } } },
+	{ "detach", "[IFACE...]", "Take the programs off IFACE, or off all interfaces",
+	  "The kernel's own routes through the VXLAN device stay and go on carrying traffic, unless --purge\n"
+	  "removes them too.",
+	  cmd_detach, 0, 64,
+	  { { "all", NULL, NULL, "Every interface of this instance" },
+	    { "purge", NULL, NULL, "With --all: remove pins, routes and the VXLAN device as well" } } },
+	{ "status", "", "Show agent, kernel features, hooks, feeds, tables, drops, and what is in the way",
+	  NULL, cmd_status, 0, 0, { { 0 } } },
+	{ "map list", "", "List the BPF maps with their fill", NULL, cmd_map_list, 0, 0, { { 0 } } },
+	{ "map dump", "MAP", "Print the entries of a map, decoded",
+	  "xm_events is a ring buffer: what is printed is taken out of it. Of arrays only entries that are not\n"
+	  "all zero are printed.",
+	  cmd_map_dump, 1, 1, { { "raw", NULL, NULL, "Bytes in hexadecimal, as they are in the map" } } },
+	{ "map get", "MAP KEY", "Print one entry of a map, decoded",
+	  "KEY is an address (xm_nodes, xm_pods), a prefix or an address (xm_routes), a node number, a cluster\n"
+	  "id, an interface (xm_ifaces), or HOOK/REASON (xm_counters).",
+	  cmd_map_get, 2, 2, { { 0 } } },
+	{ "route list", "", "List the prefixes of the mesh", NULL, cmd_route_list, 0, 0, { { 0 } } },
+	{ "route get", "ADDR", "Show which prefix an address belongs to and how it is reached",
+	  NULL, cmd_route_get, 1, 1, { { 0 } } },
+	{ "endpoint list", "", "List the pods of this node", NULL, cmd_endpoint_list, 0, 0, { { 0 } } },
+	{ "endpoint add", "ADDR [IFACE]", "Add a pod by hand; it is kept until it is deleted",
+	  "Without --mac the MAC is what the kernel's neighbour table says of ADDR, or of another pod behind\n"
+	  "the same interface. Works with and without an agent.",
+	  cmd_endpoint_add, 1, 2,
+	  { { "interface", "IFACE", NULL, "The host end of the pod's veth (the same as IFACE)" },
+	    { "mac", "MAC", NULL, "The pod's own MAC address" } } },
+	{ "endpoint del", "ADDR", "Delete a pod that was added by hand", NULL, cmd_endpoint_del, 1, 1, { { 0 } } },
+	{ "peer list", "", "List clusters and nodes with their traffic", NULL, cmd_peer_list, 0, 0, { { 0 } } },
+	{ "peer get", "NAME", "Show one cluster, or one node (NODE or CLUSTER/NODE)",
+	  NULL, cmd_peer_get, 1, 1, { { 0 } } },
+	{ "feed list", "", "List the feeds with state, age, revision and counts", NULL, cmd_feed_list, 0, 0, { { 0 } } },
+	{ "feed check", "PATH...", "Read feeds as the agent would and print what is in them",
+	  NULL, cmd_feed_check, 1, 64, { { 0 } } },
+	{ "feed diff", "PATH [CLUSTER]", "Show what a proposed feed would change in the live tables",
+	  "Without CLUSTER: the cluster whose configured feed PATH is, else the one whose nodes it has.",
+	  cmd_feed_diff, 1, 2, { { 0 } } },
+	{ "metrics", "", "Print the metrics as Prometheus text", NULL, cmd_metrics, 0, 0, { { 0 } } },
+	{ "config check", "", "Check the configuration and print the effective values",
+	  NULL, cmd_config_check, 0, 0, { { 0 } } },
+	{ "version", "", "Print the version", NULL, cmd_version, 0, 0, { { 0 } } },
+	{ "completion", "bash", "Print the completion script for bash", NULL, cmd_completion, 1, 1, { { 0 } } },
+	{ NULL, NULL, NULL, NULL, NULL, 0, 0, { { 0 } } },
+};

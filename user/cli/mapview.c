@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The entries of each map as a table. What the tables mean is said in include/xmesh/maps.h. */
+#include "cli/mapview.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/eventview.h"
+#include "core/addr.h"
+#include "core/defs.h"
+#include "core/text.h"
+#include "plane/actual.h"
+
+static const char *const reason_texts[] = {
+#define TEXT(name, text, kind, what) text,
+	XM_REASONS(TEXT)
+#undef TEXT
+};
+static const char *const reason_kinds[] = {
+#define KIND(name, text, kind, what) #kind,
+	XM_REASONS(KIND)
+#undef KIND
+};
+static const char *const hook_texts[] = {
+#define HOOK(name, text) text,
+	XM_HOOKS(HOOK)
+#undef HOOK
+};
+
+static int key_counter(const char *text, struct map_key *ret_key, struct err *err)
+{
+	for (unsigned int h = 0; h < XM_HOOK_COUNT; h++) {
+		size_t len = strlen(hook_texts[h]);
+
+		if (strncmp(text, hook_texts[h], len) || text[len] != '/')
+			continue;
+		for (unsigned int r = 0; r < XM_REASON_COUNT; r++) {
+			if (strcmp(text + len + 1, reason_texts[r]))
+				continue;
+			ret_key->number = XM_COUNTER_INDEX(h, r);
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL, "\"%s\" is no HOOK/REASON, as in from_pod/tunnel", text);
+}
+
+static int key_number(const char *text, int64_t max, struct map_key *ret_key, struct err *err)
+{
+	int64_t number;
+	int code = text_number(text, 0, max, &number, err);
+
+	if (!code)
+		ret_key->number = number;
+	return code == -ERANGE ? -EINVAL : code;
+}
+
+static int key_route(const struct view *view, const char *text, struct map_key *ret_key, struct err *err)
+{
+	struct wanted_route route;
+	struct xm_addr addr;
+
+	if (strchr(text, '/'))
+		return prefix_parse(text, &ret_key->prefix, err);
+	if (addr_parse(text, &addr, err))
+		return -EINVAL;
+	if (actual_route_get(&view->plane, &addr, &route, NULL))
+		return err_set(err, -ENOENT, "%s is in no prefix of the mesh", text);
+	ret_key->prefix = route.prefix;
+	return 0;
+}
+
+static int key_iface(const char *text, struct map_key *ret_key, struct err *err)
+{
+	ret_key->number = if_nametoindex(text);
+	return ret_key->number ? 0 : key_number(text, UINT32_MAX, ret_key, err);
+}
+
+static int key_cluster(const struct view *view, const char *text, struct map_key *ret_key, struct err *err)
+{
+	for (size_t i = 0; i < view->actual->n_clusters; i++) {
+		if (strcmp(view->actual->clusters[i].cluster.name, text))
+			continue;
+		ret_key->number = view->actual->clusters[i].id;
+		return 0;
+	}
+	return key_number(text, UINT16_MAX, ret_key, err);
+}
+
+int mapview_key(const struct view *view, enum plane_map map, const char *text, struct map_key *ret_key,
+		struct err *err)
+{
+	struct map_key key = { .set = true };
+	int code = 0;
+
+	switch (map) {
+	case PLANE_xm_nodes:
+	case PLANE_xm_pods:
+		code = addr_parse(text, &key.addr, err);
+		break;
+	case PLANE_xm_routes:
+		code = key_route(view, text, &key, err);
+		break;
+	case PLANE_xm_ifaces:
+		code = key_iface(text, &key, err);
+		break;
+	case PLANE_xm_clusters:
+		code = key_cluster(view, text, &key, err);
+		break;
+	case PLANE_xm_counters:
+		code = key_counter(text, &key, err);
+		break;
+	case PLANE_xm_node_state:
+	case PLANE_xm_peer_stats:
+	case PLANE_xm_node_names:
+		code = key_number(text, XM_MAX_NODES - 1, &key, err);
+		break;
+	case PLANE_xm_config:
+	case PLANE_xm_event_rate:
+		code = key_number(text, 0, &key, err);
+		break;
+	case PLANE_xm_events:
+		code = err_set(err, -EINVAL, "xm_events is a ring buffer and has no keys: map dump xm_events");
+		break;
+	case PLANE_MAP_COUNT:
+		break;
+	}
+	if (!code)
+		*ret_key = key;
+	return code;
+}
+
+/* ---- one function per map; each emits its table and counts its rows -------------------------- */
+
+struct out {
+	const struct view *view;
+	const struct map_key *key;
+	struct emit *emit;
+	size_t n;
+};
+
+#define TABLE(out, columns)                                                                            \
+	emit_table((out)->emit, "entries", NULL, columns, ARRAY_SIZE(columns),                              \
+		   (out)->key->set ? NULL : "no entries")
+
+static void row(struct out *out)
+{
+	emit_row(out->emit);
+	out->n++;
+}
+
+static bool wants_number(const struct out *out, uint32_t number)
+{
+	return !out->key->set || out->key->number == number;
+}
+
+static bool wants_addr(const struct out *out, const struct xm_addr *addr)
+{
+	return !out->key->set || xm_addr_eq(&out->key->addr, addr);
+}
+
+static void plens_text(const struct xm_config *config, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (int f = 0; f < 2; f++)
+		for (int i = 0; i < XM_MAX_PLENS && len < size; i++)
+			if (config->plen[f][i].used)
+				len += snprintf(buf + len, size - len, "%s%s/%u", len ? " " : "", f ? "ipv6" : "ipv4",
+						config->plen[f][i].plen - (f ? 0 : 96));
+}
+
+static int emit_config(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "abi", "ABI", true },         { "cluster", "CLUSTER", true },  { "node", "NODE", true },
+		{ "port", "PORT", true },       { "vni", "VNI", true },          { "address4", "ADDRESS4", false },
+		{ "address6", "ADDRESS6", false }, { "vtep_mac", "VTEP MAC", false },
+		{ "source_check", "SOURCE CHECK", false }, { "carry_local", "CARRY LOCAL", false },
+		{ "prefix_lengths", "PREFIX LENGTHS", false },
+	};
+	const struct xm_config *c = &out->view->actual->config;
+	char text[512];
+
+	TABLE(out, columns);
+	if (c->magic != XM_ABI_MAGIC)
+		return 0;
+	row(out);
+	emit_cell_number(out->emit, c->abi);
+	emit_cell_number(out->emit, c->cluster);
+	emit_cell_number(out->emit, c->node);
+	emit_cell_number(out->emit, ntohs(c->port));
+	emit_cell_number(out->emit, c->vni);
+	emit_cell_text(out->emit, view_addr(&c->addr4, text));
+	emit_cell_text(out->emit, view_addr(&c->addr6, text));
+	emit_cell_text(out->emit, mac_format(c->vtep_mac, text));
+	emit_cell_bool(out->emit, c->flags & XM_CFG_SOURCE_CHECK);
+	emit_cell_bool(out->emit, c->flags & XM_CFG_CARRY_LOCAL);
+	plens_text(c, text, sizeof(text));
+	emit_cell_text(out->emit, text);
+	return 0;
+}
+
+static void emit_path(struct out *out, const struct xm_route *route)
+{
+	char text[ADDR_TEXT_MAX];
+
+	emit_cell_text(out->emit, view_addr(&route->outer, text));
+	emit_cell_text(out->emit, route->ifindex ? view_ifname(route->ifindex, text) : NULL);
+	emit_cell_number(out->emit, route->mtu);
+	emit_cell_text(out->emit, mac_format(route->vtep_mac, text));
+}
+
+static int emit_nodes(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "address", "ADDRESS", false }, { "cluster", "CLUSTER", false }, { "cluster_id", NULL, true },
+		{ "node", "NODE", false },       { "number", "NUMBER", true },    { "tunnel", "TUNNEL", false },
+		{ "via", "VIA", false },         { "interface", "INTERFACE", false }, { "mtu", "MTU", true },
+		{ "vtep_mac", "VTEP MAC", false },
+	};
+	const struct view *view = out->view;
+	char text[ADDR_TEXT_MAX];
+
+	TABLE(out, columns);
+	for (size_t i = 0; i < view->actual->n_nodes; i++) {
+		const struct wanted_node *n = &view->actual->nodes[i];
+
+		if (!wants_addr(out, &n->addr))
+			continue;
+		row(out);
+		emit_cell_text(out->emit, addr_format(&n->addr, text));
+		emit_cell_text(out->emit, view_cluster_name(view, n->node.cluster));
+		emit_cell_number(out->emit, n->node.cluster);
+		emit_cell_text(out->emit, view_node_name(view, n->node.number));
+		emit_cell_number(out->emit, n->node.number);
+		emit_cell_bool(out->emit, n->node.flags & XM_NODE_TUNNEL);
+		emit_path(out, &n->node.path);
+	}
+	return 0;
+}
+
+static int emit_node_state(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "number", "NUMBER", true }, { "node", "NODE", false }, { "path_mtu", "PATH MTU", true },
+		{ "until_ns", "UNTIL (NS, MONOTONIC)", true },
+	};
+	const struct view *view = out->view;
+
+	TABLE(out, columns);
+	for (size_t i = 0; i < view->actual->n_names; i++) {
+		uint32_t number = view->actual->names[i].number;
+		struct xm_node_state state;
+		int code;
+
+		if (!wants_number(out, number))
+			continue;
+		code = actual_node_state(&view->plane, number, &state, err);
+		if (code)
+			return code;
+		if (!out->key->set && !state.pmtu)
+			continue;
+		row(out);
+		emit_cell_number(out->emit, number);
+		emit_cell_text(out->emit, view_node_name(view, number));
+		emit_cell_number(out->emit, state.pmtu);
+		emit_cell_number(out->emit, state.pmtu_until_ns);
+	}
+	return 0;
+}
+
+static int emit_routes(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "prefix", "PREFIX", false },   { "cluster", "CLUSTER", false }, { "cluster_id", NULL, true },
+		{ "node", "NODE", false },       { "number", "NUMBER", true },    { "mode", "MODE", false },
+		{ "onlink", "ONLINK", false },   { "via", "VIA", false },         { "interface", "INTERFACE", false },
+		{ "mtu", "MTU", true },          { "vtep_mac", "VTEP MAC", false }, { "age_s", "AGE", true },
+	};
+	const struct view *view = out->view;
+	char text[PREFIX_TEXT_MAX];
+
+	TABLE(out, columns);
+	for (size_t i = 0; i < view->actual->n_routes; i++) {
+		const struct wanted_route *r = &view->actual->routes[i];
+
+		if (out->key->set && (r->prefix.plen != out->key->prefix.plen ||
+				      !xm_addr_eq(&r->prefix.addr, &out->key->prefix.addr)))
+			continue;
+		row(out);
+		emit_cell_text(out->emit, prefix_format(&r->prefix, text));
+		emit_cell_text(out->emit, view_cluster_name(view, r->route.cluster));
+		emit_cell_number(out->emit, r->route.cluster);
+		emit_cell_text(out->emit, view_node_name(view, r->route.node));
+		emit_cell_number(out->emit, r->route.node);
+		emit_cell_text(out->emit, view_mode(&r->route));
+		emit_cell_bool(out->emit, r->route.flags & XM_ROUTE_ONLINK);
+		emit_path(out, &r->route);
+		emit_cell_age(out->emit, view_age(view, r->route.since_s));
+	}
+	return 0;
+}
+
+static int emit_pods(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "address", "ADDRESS", false }, { "interface", "INTERFACE", false }, { "ifindex", "IFINDEX", true },
+		{ "mac", "MAC", false },         { "gateway_mac", "GATEWAY MAC", false }, { "mtu", "MTU", true },
+		{ "stack", "STACK", false },     { "by_hand", "BY HAND", false },     { "bridge", "BRIDGE", false },
+		{ "age_s", "AGE", true },
+	};
+	const struct view *view = out->view;
+	char text[ADDR_TEXT_MAX];
+
+	TABLE(out, columns);
+	for (size_t i = 0; i < view->actual->n_pods; i++) {
+		const struct wanted_pod *p = &view->actual->pods[i];
+
+		if (!wants_addr(out, &p->addr))
+			continue;
+		row(out);
+		emit_cell_text(out->emit, addr_format(&p->addr, text));
+		emit_cell_text(out->emit, view_ifname(p->pod.ifindex, text));
+		emit_cell_number(out->emit, p->pod.ifindex);
+		emit_cell_text(out->emit, mac_format(p->pod.pod_mac, text));
+		emit_cell_text(out->emit, mac_format(p->pod.host_mac, text));
+		emit_cell_number(out->emit, p->pod.mtu);
+		emit_cell_bool(out->emit, p->pod.flags & XM_POD_STACK);
+		emit_cell_bool(out->emit, p->pod.flags & XM_POD_STATIC);
+		emit_cell_bool(out->emit, p->pod.flags & XM_POD_BRIDGE);
+		emit_cell_age(out->emit, view_age(view, p->pod.since_s));
+	}
+	return 0;
+}
+
+static int emit_ifaces(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "interface", "INTERFACE", false }, { "ifindex", "IFINDEX", true }, { "addresses", "ADDRESSES", true },
+	};
+	const struct view *view = out->view;
+	char text[24];
+
+	TABLE(out, columns);
+	for (size_t i = 0; i < view->actual->n_ifaces; i++) {
+		const struct wanted_iface *f = &view->actual->ifaces[i];
+
+		if (!wants_number(out, f->ifindex))
+			continue;
+		row(out);
+		emit_cell_text(out->emit, view_ifname(f->ifindex, text));
+		emit_cell_number(out->emit, f->ifindex);
+		emit_cell_number(out->emit, f->iface.n_addrs);
+	}
+	return 0;
+}
+
+static int emit_counters(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "hook", "HOOK", false },     { "reason", "REASON", false }, { "kind", "KIND", false },
+		{ "packets", "PACKETS", true }, { "bytes", "BYTES", true },
+	};
+	auto_free struct xm_counter *counters = calloc(XM_COUNTERS, sizeof(*counters));
+	int code;
+
+	TABLE(out, columns);
+	if (!counters)
+		return err_set(err, -ENOMEM, "out of memory");
+	code = actual_counters(&out->view->plane, counters, err);
+	if (code)
+		return code;
+	for (unsigned int h = 0; h < XM_HOOK_COUNT; h++)
+		for (unsigned int r = 0; r < XM_REASON_COUNT; r++) {
+			const struct xm_counter *c = &counters[XM_COUNTER_INDEX(h, r)];
+
+			if (out->key->set ? out->key->number != XM_COUNTER_INDEX(h, r) : !c->packets)
+				continue;
+			row(out);
+			emit_cell_text(out->emit, hook_texts[h]);
+			emit_cell_text(out->emit, reason_texts[r]);
+			emit_cell_text(out->emit, reason_kinds[r]);
+			emit_cell_number(out->emit, c->packets);
+			emit_cell_number(out->emit, c->bytes);
+		}
+	return 0;
+}
+
+static int emit_peer_stats(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "number", "NUMBER", true },        { "cluster", "CLUSTER", false },    { "node", "NODE", false },
+		{ "rx_packets", "RX PACKETS", true }, { "rx_bytes", "RX BYTES", true },  { "rx_drops", "RX DROPS", true },
+		{ "tx_packets", "TX PACKETS", true }, { "tx_bytes", "TX BYTES", true },  { "tx_drops", "TX DROPS", true },
+	};
+	const struct view *view = out->view;
+
+	TABLE(out, columns);
+	for (size_t i = 0; i < view->actual->n_names; i++) {
+		const struct wanted_name *n = &view->actual->names[i];
+		struct xm_peer_stat stat;
+		int code;
+
+		if (!wants_number(out, n->number))
+			continue;
+		code = actual_peer_stat(&view->plane, n->number, &stat, err);
+		if (code)
+			return code;
+		row(out);
+		emit_cell_number(out->emit, n->number);
+		emit_cell_text(out->emit, view_cluster_name(view, n->name.cluster));
+		emit_cell_text(out->emit, n->name.name);
+		emit_cell_number(out->emit, stat.rx_packets);
+		emit_cell_number(out->emit, stat.rx_bytes);
+		emit_cell_number(out->emit, stat.rx_drops);
+		emit_cell_number(out->emit, stat.tx_packets);
+		emit_cell_number(out->emit, stat.tx_bytes);
+		emit_cell_number(out->emit, stat.tx_drops);
+	}
+	return 0;
+}
+
+static int emit_names(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "number", "NUMBER", true },       { "cluster", "CLUSTER", false }, { "node", "NODE", false },
+		{ "addresses", "ADDRESSES", false }, { "vtep_mac", "VTEP MAC", false }, { "age_s", "AGE", true },
+	};
+	const struct view *view = out->view;
+	char list[4 * ADDR_TEXT_MAX + 4], text[ADDR_TEXT_MAX];
+
+	TABLE(out, columns);
+	for (size_t i = 0; i < view->actual->n_names; i++) {
+		const struct wanted_name *n = &view->actual->names[i];
+		size_t len = 0;
+
+		if (!wants_number(out, n->number))
+			continue;
+		list[0] = '\0';
+		for (uint32_t k = 0; k < MIN(n->name.n_addrs, (uint32_t)ARRAY_SIZE(n->name.addr)); k++)
+			len += snprintf(list + len, sizeof(list) - len, "%s%s", k ? "," : "",
+					addr_format(&n->name.addr[k], text));
+		row(out);
+		emit_cell_number(out->emit, n->number);
+		emit_cell_text(out->emit, view_cluster_name(view, n->name.cluster));
+		emit_cell_text(out->emit, n->name.name);
+		emit_cell_text(out->emit, list);
+		emit_cell_text(out->emit, mac_format(n->name.vtep_mac, text));
+		emit_cell_age(out->emit, view_age(view, n->name.since_s));
+	}
+	return 0;
+}
+
+static int emit_clusters(struct out *out, struct err *err)
+{
+	static const struct emit_column columns[] = {
+		{ "id", "ID", true },           { "cluster", "CLUSTER", false },   { "own", "OWN", false },
+		{ "ipv4_mode", "IPV4", false }, { "ipv6_mode", "IPV6", false },    { "origin", "ORIGIN", false },
+		{ "revision", "REVISION", false }, { "age_s", "AGE", true },
+	};
+	const struct view *view = out->view;
+
+	TABLE(out, columns);
+	for (size_t i = 0; i < view->actual->n_clusters; i++) {
+		const struct wanted_cluster *c = &view->actual->clusters[i];
+
+		if (!wants_number(out, c->id))
+			continue;
+		row(out);
+		emit_cell_number(out->emit, c->id);
+		emit_cell_text(out->emit, c->cluster.name);
+		emit_cell_bool(out->emit, c->cluster.own);
+		emit_cell_text(out->emit, c->cluster.mode4 == XM_MODE_NATIVE ? "native" : "tunnel");
+		emit_cell_text(out->emit, c->cluster.mode6 == XM_MODE_NATIVE ? "native" : "tunnel");
+		emit_cell_text(out->emit, c->cluster.origin);
+		emit_cell_text(out->emit, c->cluster.revision);
+		emit_cell_age(out->emit, view_age(view, c->cluster.since_s));
+	}
+	return 0;
+}
+
+int mapview_emit(const struct view *view, enum plane_map map, const struct map_key *key, struct emit *emit,
+		 size_t *ret_n, struct err *err)
+{
+	static const struct map_key every = { 0 };
+	struct out out = { .view = view, .key = key ? key : &every, .emit = emit };
+	int code = 0;
+
+	switch (map) {
+	case PLANE_xm_config:
+		code = emit_config(&out, err);
+		break;
+	case PLANE_xm_nodes:
+		code = emit_nodes(&out, err);
+		break;
+	case PLANE_xm_node_state:
+		code = emit_node_state(&out, err);
+		break;
+	case PLANE_xm_routes:
+		code = emit_routes(&out, err);
+		break;
+	case PLANE_xm_pods:
+		code = emit_pods(&out, err);
+		break;
+	case PLANE_xm_ifaces:
+		code = emit_ifaces(&out, err);
+		break;
+	case PLANE_xm_counters:
+		code = emit_counters(&out, err);
+		break;
+	case PLANE_xm_peer_stats:
+		code = emit_peer_stats(&out, err);
+		break;
+	case PLANE_xm_node_names:
+		code = emit_names(&out, err);
+		break;
+	case PLANE_xm_clusters:
+		code = emit_clusters(&out, err);
+		break;
+	case PLANE_xm_events:
+		code = eventview_emit(view, emit, &out.n, err);
+		break;
+	case PLANE_xm_event_rate:
+		code = eventview_rate(view, emit, &out.n, err);
+		break;
+	case PLANE_MAP_COUNT:
+		break;
+	}
+	emit_table_end(emit);
+	if (!code)
+		*ret_n = out.n;
+	return code;
+}
