@@ -425,6 +425,18 @@ int decoder_add(struct decoder *decoder, const struct doc_set *set, const char *
 	return 0;
 }
 
+int decoder_warn(struct decoder *decoder, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	return n < 0 ? -ENOMEM : add_warning(decoder->snapshot, text);
+}
+
 int decoder_take(struct decoder *decoder, const char *revision, struct snapshot **ret_snapshot)
 {
 	struct snapshot *s = decoder->snapshot, *empty = calloc(1, sizeof(*empty));

@@ -21,6 +21,9 @@ void decoder_free(struct decoder *decoder);
  * -ENOSPC, -ENOMEM. After a failure the decoder is good for decoder_free() only.
  */
 int decoder_add(struct decoder *decoder, const struct doc_set *set, const char *file, struct err *err);
+/* A sentence for the snapshot's warnings. -ENOMEM. */
+int decoder_warn(struct decoder *decoder, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* The snapshot so far; the decoder is empty afterwards. @revision is copied. */
 int decoder_take(struct decoder *decoder, const char *revision, struct snapshot **ret_snapshot);
 

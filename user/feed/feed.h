@@ -19,7 +19,10 @@ struct feed_callbacks {
 	void (*snapshot)(void *user, struct snapshot *snapshot);
 	/* This attempt failed; the last good snapshot stands. Called once per different sentence. */
 	void (*error)(void *user, const struct err *err);
-	/* The source was read and is as it was: its age starts anew. */
+	/*
+	 * The source was read and is as the last good snapshot: its age starts anew, and an error
+	 * told since is over.
+	 */
 	void (*unchanged)(void *user);
 	void *user;
 };
@@ -49,7 +52,9 @@ void feed_close(struct feed *feed);
 /*
  * One consistent look at @path: resolved once, everything read relative to that. All or nothing:
  * any bad document gives -EINVAL with "FILE:LINE: ..." and no snapshot. -ENOENT also when there is no feed
- * file at all in the folder (a half checkout is not an empty cluster). -EAGAIN: changed while read.
+ * file at all in the folder (a half checkout is not an empty cluster). -EFBIG, -ELOOP, -EXDEV,
+ * -EACCES: what lies there cannot be read. -EAGAIN: changed while read, or a symlink to nothing.
+ * -EBUSY: .git/index.lock is there. -ENOMEM.
  */
 int feed_dir_read(const char *path, struct snapshot **ret_snapshot, struct err *err);
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a git work tree says about a folder inside it, read from git's own files: the commit that
+ * is checked out, and whether a git command is at work there. No git is run. Formats:
+ * gitrepository-layout(5), gitformat-index(5).
+ */
+#ifndef XMESH_FEED_GIT_H
+#define XMESH_FEED_GIT_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+struct git {
+	char tree[PATH_MAX];   /* the work tree */
+	char dir[PATH_MAX];    /* its .git folder, or what its .git file names */
+	char common[PATH_MAX]; /* where the refs are: dir, but of a linked work tree the main one's */
+	char ref[512];         /* what HEAD points to, "" when it is detached */
+};
+
+/* The work tree that holds @path (absolute, free of links). -ENOENT: none. */
+int git_find(const char *path, struct git *ret_git);
+/* A command holds the index: what lies in the work tree may be half of something. */
+bool git_is_busy(const struct git *git);
+/* The commit of HEAD, 40 or 64 hex digits. -ENOENT: none yet, or not understood. */
+int git_commit(struct git *git, char ret_commit[65]);
+/*
+ * Whether git knows the file @path (absolute, in the work tree): a commit says nothing about a
+ * file that is not tracked. False too when the index cannot be read (version 4, split).
+ */
+bool git_is_tracked(const struct git *git, const char *path);
+
+/* Length of the commit id that @text begins with and ends at '\0', '\n' or '/'; 0 = none. */
+int git_hex(const char *text);
+
+#endif
