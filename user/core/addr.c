@@ -68,7 +68,8 @@ static struct xm_addr cut(const struct xm_addr *a, unsigned int plen)
 int prefix_parse(const char *text, struct xm_prefix *ret_prefix, struct err *err)
 {
 	const char *slash = strchr(text, '/');
-	struct xm_prefix p, meant;
+	/* Compared as bytes by everyone, so that all of them are set. */
+	struct xm_prefix p = { .plen = 0 }, meant = { .plen = 0 };
 	char buf[ADDR_TEXT_MAX], meant_text[PREFIX_TEXT_MAX];
 	unsigned int max, len = 0;
 	const char *c;
