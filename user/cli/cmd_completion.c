@@ -26,13 +26,19 @@ static void print_tree(void)
 		last = cmd->name;
 	}
 	printf("\"\n\tdeclare -A second=(");
+	last = "";
 	for (const struct cli_cmd *cmd = cli_cmds; cmd->name; cmd++) {
 		size_t len = strcspn(cmd->name, " ");
 
 		if (!cmd->name[len])
 			continue;
-		printf(" [%.*s]+=\" %s\"", (int)len, cmd->name, cmd->name + len + 1);
+		/* The rows of one group stand together in the table. */
+		if (strncmp(last, cmd->name, len + 1))
+			printf("%s [%.*s]=\"", last[0] ? "\"" : "", (int)len, cmd->name);
+		printf(" %s", cmd->name + len + 1);
+		last = cmd->name;
 	}
+	printf("\"");
 	printf(" )\n");
 }
 

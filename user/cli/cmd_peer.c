@@ -84,6 +84,19 @@ static void addresses_text(const struct xm_node_name *name, char *buf, size_t si
 		len += snprintf(buf + len, size - len, "%s%s", i ? "," : "", addr_format(&name->addr[i], text));
 }
 
+static void emit_stats(struct emit *emit, const struct xm_peer_stat *stat)
+{
+	const __u64 numbers[] = { stat ? stat->rx_packets : 0, stat ? stat->rx_bytes : 0, stat ? stat->rx_drops : 0,
+				  stat ? stat->tx_packets : 0, stat ? stat->tx_bytes : 0, stat ? stat->tx_drops : 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		if (stat)
+			emit_cell_number(emit, numbers[i]);
+		else
+			emit_cell_text(emit, NULL);
+	}
+}
+
 static int emit_nodes(struct emit *emit, const struct view *view, const struct match *match, struct err *err)
 {
 	emit_table(emit, "nodes", NULL, node_columns, ARRAY_SIZE(node_columns), "no nodes");
@@ -109,12 +122,8 @@ static int emit_nodes(struct emit *emit, const struct view *view, const struct m
 		addresses_text(&n->name, text, sizeof(text));
 		emit_cell_text(emit, text);
 		emit_cell_text(emit, mac_format(n->name.vtep_mac, text));
-		emit_cell_number(emit, stat.rx_packets);
-		emit_cell_number(emit, stat.rx_bytes);
-		emit_cell_number(emit, stat.rx_drops);
-		emit_cell_number(emit, stat.tx_packets);
-		emit_cell_number(emit, stat.tx_bytes);
-		emit_cell_number(emit, stat.tx_drops);
+		/* Nodes beyond the counters share one entry, which tells nothing of this one. */
+		emit_stats(emit, n->number < XM_STAT_NODES ? &stat : NULL);
 		/* Lowered by a too-big from the underlay; else what the routes say. */
 		if (state.pmtu)
 			emit_cell_number(emit, state.pmtu);

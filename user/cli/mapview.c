@@ -405,7 +405,8 @@ static int emit_peer_stats(struct out *out, struct err *err)
 		struct xm_peer_stat stat;
 		int code;
 
-		if (!wants_number(out, n->number))
+		/* Nodes beyond the counters share entry 0. */
+		if (!wants_number(out, n->number) || n->number >= XM_STAT_NODES)
 			continue;
 		code = actual_peer_stat(&view->plane, n->number, &stat, err);
 		if (code)

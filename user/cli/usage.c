@@ -173,27 +173,34 @@ static enum cli_exit take_option(struct walk *walk)
 
 static enum cli_exit no_command(const char *const *words, size_t n, struct err *err)
 {
-	const char *names[64], *near;
-	char said[128], group[128] = "";
-	size_t n_names = 0, len = 0;
+	char nouns[32][16], said[128], group[160] = "";
+	const char *near_words[33], *names[65], *near;
+	size_t n_nouns = 0, n_names = 0, len = 0;
 
-	for (const struct cli_cmd *cmd = cli_cmds; cmd->name && n_names < ARRAY_SIZE(names) - 1; cmd++) {
+	for (const struct cli_cmd *cmd = cli_cmds; cmd->name; cmd++) {
 		size_t noun = strcspn(cmd->name, " ");
 
-		names[n_names++] = cmd->name;
+		if (n_names < ARRAY_SIZE(names) - 1)
+			names[n_names++] = cmd->name;
 		if (cmd->name[noun] && strlen(words[0]) == noun && !memcmp(cmd->name, words[0], noun) &&
 		    len < sizeof(group))
 			len += snprintf(group + len, sizeof(group) - len, "%s%s", len ? ", " : "", cmd->name);
+		if (n_nouns < ARRAY_SIZE(nouns)) {
+			snprintf(nouns[n_nouns], sizeof(nouns[0]), "%.*s", (int)noun, cmd->name);
+			near_words[n_nouns] = nouns[n_nouns];
+			n_nouns++;
+		}
 	}
 	names[n_names] = NULL;
+	near_words[n_nouns] = NULL;
 	if (group[0]) {
 		err_set(err, -1, "%s needs one of: %s", words[0], group);
 		return CLI_USAGE;
 	}
 	snprintf(said, sizeof(said), "%s%s%s", words[0], n > 1 ? " " : "", n > 1 ? words[1] : "");
-	near = text_nearest(words[0], names);
+	near = text_nearest(said, names);
 	if (!near)
-		near = text_nearest(said, names);
+		near = text_nearest(words[0], near_words);
 	err_set(err, -1, "no command \"%s\"%s%s%s", words[0], near ? "; did you mean " : "", near ? near : "",
 		near ? "?" : ", see xmesh --help");
 	return CLI_USAGE;
