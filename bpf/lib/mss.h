@@ -10,21 +10,26 @@
 #define TCP_OPTION_END 0
 #define TCP_OPTION_NOP 1
 #define TCP_OPTION_MSS 2
+#define MSS_L4_MAX 256 /* further than any header chain that is read here */
 #define MSS_OPTIONS_MAX 40 /* bytes, by the 4-bit data offset */
 
 /*
  * Lower the MSS of the segment whose TCP header is at @l4 so that its segments fit into @mtu.
  * True when it was lowered. With CHECKSUM_PARTIAL the field holds the sum of the pseudo header alone
  * and must stay; that is not visible here, so bpf_l4_csum_replace decides. Pointers into the packet
- * are void afterwards. Out of line: only handshakes come here.
+ * are void afterwards. Out of line, for only handshakes come here, and global, so that the verifier
+ * walks its loop once a program and not once a path.
  */
-static __noinline int mss_clamp(struct __sk_buff *skb, __u32 l4, __u32 ip_header, __u32 mtu)
+__noinline int mss_clamp(struct __sk_buff *skb, __u32 l4, __u32 ip_header, __u32 mtu)
 {
 	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
-	struct tcphdr *tcp = data + l4;
 	__u32 end, limit, i, skip = 0;
+	struct tcphdr *tcp;
 
-	/* A broken setting must not wrap the limit. */
+	/* A broken setting must not wrap the limit; the verifier wants the offset bounded. */
+	if (l4 > MSS_L4_MAX)
+		return 0;
+	tcp = data + l4;
 	if ((void *)(tcp + 1) > data_end || !tcp->syn || mtu < ip_header + 2 * sizeof(*tcp))
 		return 0;
 	end = tcp->doff * 4;

@@ -20,21 +20,18 @@ static __always_inline struct xm_config *config_get(void)
 /* One probe per prefix length in use; at most one hits, for prefixes never overlap. */
 static __always_inline struct xm_route *route_get(struct xm_config *cfg, const struct xm_addr *addr)
 {
-	__u32 family = xm_addr_is_v4(addr) ? 0 : 1;
+	__u32 family = xm_addr_is_v4(addr) ? 0 : 1, i;
+	struct xm_plen *p = cfg->plen[family];
+	__u32 n = cfg->n_plen[family];
 	struct xm_prefix key;
-	__u32 n, i;
 
-	n = family ? cfg->n_plen[1] : cfg->n_plen[0];
-	for (i = 0; i < XM_MAX_PLENS; i++) {
-		struct xm_plen *p = family ? &cfg->plen[1][i] : &cfg->plen[0][i];
+	key.zero = 0;
+	for (i = 0; i < XM_MAX_PLENS && i < n; i++, p++) {
 		struct xm_route *r;
 
-		if (i >= n)
-			break;
 		if (!p->used)
 			continue;
 		key.plen = p->plen;
-		key.zero = 0;
 		key.addr.d[0] = addr->d[0] & p->mask[0];
 		key.addr.d[1] = addr->d[1] & p->mask[1];
 		r = bpf_map_lookup_elem(&xm_routes, &key);
