@@ -23,7 +23,8 @@ static int compare_prefix(const void *a, const void *b)
 
 static bool is_foreign(const struct facts *facts, const struct xm_prefix *prefix)
 {
-	return bsearch(prefix, facts->foreign, facts->n_foreign, sizeof(*prefix), compare_prefix);
+	return facts->n_foreign && bsearch(prefix, facts->foreign, facts->n_foreign,
+					   sizeof(*prefix), compare_prefix);
 }
 
 /* ---- members ---- */

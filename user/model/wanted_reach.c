@@ -23,6 +23,9 @@ static const struct fact_path *find_path(const struct facts *facts, const struct
 {
 	const struct fact_path *path;
 
+	/* bsearch() takes no NULL, not even for nothing. */
+	if (!facts->n_paths)
+		return NULL;
 	path = bsearch(dst, facts->paths, facts->n_paths, sizeof(*path), compare_path);
 	return path && path->reachable ? path : NULL;
 }

@@ -1,0 +1,957 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From mesh and facts to tables. The mesh is that of the demo: we are east-1; east-2 is our
+ * neighbour, west-1 has both families, north-1 only IPv6 (wanted*.c).
+ */
+#include "unit/core/rows.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/addr.h"
+#include "core/defs.h"
+#include "model/wanted.h"
+#include "model/wanted_parts.h"
+
+#define NOW 1700000000u
+#define DEVICE 7
+#define ETH0 2
+
+static struct xm_addr addr(const char *text)
+{
+	struct xm_addr a = { .d = { 0, 0 } };
+
+	if (text && addr_parse(text, &a, NULL))
+		abort();
+	return a;
+}
+
+static struct xm_prefix prefix(const char *text)
+{
+	struct xm_prefix p;
+
+	if (prefix_parse(text, &p, NULL))
+		abort();
+	return p;
+}
+
+struct node_row {
+	const char *name, *addr4, *addr6, *cidrs[4], *mac;
+};
+
+static const struct node_row east[] = {
+	{ "east-1", "192.0.2.1", "2001:db8::1", { "10.1.1.0/24", "fd01:1::/64" }, NULL },
+	{ "east-2", "192.0.2.2", "2001:db8::2", { "10.1.2.0/24", "fd01:2::/64" }, NULL },
+	{ NULL },
+};
+static const struct node_row west[] = {
+	{ "west-1", "192.0.2.11", "2001:db8::11", { "10.2.1.0/24", "fd02:1::/64" }, NULL },
+	{ NULL },
+};
+static const struct node_row north[] = {
+	{ "north-1", NULL, "2001:db8::21", { "10.3.1.0/24", "fd03:1::/64" }, NULL },
+	{ NULL },
+};
+static const struct node_row nobody[] = { { NULL } };
+
+/* What a test changes of the scene; zero = as in the demo. */
+struct scene {
+	const char *config;            /* more lines of it */
+	const struct node_row *east, *west, *north;
+	const char *node_name, *own4, *own6;
+	bool no_own4, no_own6, no_device, no_feed;
+	const char *unreachable[3], *offlink[3], *foreign[3];
+	uint32_t mtu;
+	const struct fact_number *numbers;
+	size_t n_numbers;
+	const struct xm_plen (*plens)[XM_MAX_PLENS];
+	const struct pods *pods;
+};
+
+static struct snapshot *make_snapshot(const struct node_row *rows)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+	size_t n = 0;
+
+	while (rows[n].name)
+		n++;
+	s->nodes = calloc(n + 1, sizeof(*s->nodes));
+	s->n_nodes = n;
+	strcpy(s->revision, "sha:1");
+	for (size_t i = 0; i < n; i++) {
+		struct node_object *node = &s->nodes[i];
+
+		strcpy(node->name, rows[i].name);
+		node->addr4 = addr(rows[i].addr4);
+		node->addr6 = addr(rows[i].addr6);
+		node->cidrs = calloc(4, sizeof(*node->cidrs));
+		for (size_t k = 0; k < 4 && rows[i].cidrs[k]; k++)
+			node->cidrs[node->n_cidrs++] = prefix(rows[i].cidrs[k]);
+		node->has_vtep_mac = rows[i].mac && !mac_parse(rows[i].mac, node->vtep_mac, NULL);
+	}
+	return s;
+}
+
+static bool listed(const char *const list[3], const char *text)
+{
+	for (size_t i = 0; i < 3 && list[i]; i++) {
+		if (!strcmp(list[i], text))
+			return true;
+	}
+	return false;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	return memcmp(&((const struct fact_path *)a)->dst, &((const struct fact_path *)b)->dst,
+		      sizeof(struct xm_addr));
+}
+
+static size_t make_paths(const struct scene *scene, const struct node_row *const clusters[3],
+			 struct fact_path *paths)
+{
+	size_t n = 0;
+
+	for (size_t c = 0; c < 3; c++) {
+		for (const struct node_row *row = clusters[c]; row->name; row++) {
+			const char *const texts[] = { row->addr4, row->addr6 };
+
+			for (size_t i = 0; i < 2; i++) {
+				if (!texts[i])
+					continue;
+				paths[n++] = (struct fact_path){
+					.dst = addr(texts[i]), .ifindex = ETH0,
+					.mtu = scene->mtu ? scene->mtu : 1500,
+					.onlink = !listed(scene->offlink, texts[i]),
+					.reachable = !listed(scene->unreachable, texts[i]),
+				};
+			}
+		}
+	}
+	qsort(paths, n, sizeof(*paths), compare_paths);
+	return n;
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct xm_prefix));
+}
+
+static int build(const struct scene *scene, struct wanted **ret_wanted, struct err *err)
+{
+	const struct node_row *const clusters[] = { scene->east ? scene->east : east,
+						    scene->west ? scene->west : west,
+						    scene->north ? scene->north : north };
+	static const char *const origins[] = { "dir /e", "dir /w", "dir /n" };
+	struct snapshot *snapshots[3];
+	const struct snapshot *passed[3];
+	struct xm_prefix foreign[3];
+	struct fact_path paths[64];
+	struct facts facts = {
+		.node_name = scene->node_name ? scene->node_name : "east-1",
+		.device_ifindex = scene->no_device ? 0 : DEVICE,
+		.numbers = scene->numbers,
+		.n_numbers = scene->n_numbers,
+		.plens = scene->plens,
+		.paths = paths,
+		.foreign = foreign,
+		.underlay_mtu = 1500,
+		.now_s = NOW,
+	};
+	struct config *config;
+	struct mesh *mesh;
+	char text[1024];
+	int rc;
+
+	snprintf(text, sizeof(text),
+		 "cluster: {name: east, id: 1}\npeers:\n- {name: west, id: 2, feed: {dir: /w}}\n"
+		 "- {name: north, id: 3, feed: {dir: /n}}\n%s", scene->config ? scene->config : "");
+	if (config_parse(text, strlen(text), "f", &config, err))
+		fail_msg("%s", err->text);
+	if (!scene->no_own4)
+		facts.addr4 = addr(scene->own4 ? scene->own4 : "192.0.2.1");
+	if (!scene->no_own6)
+		facts.addr6 = addr(scene->own6 ? scene->own6 : "2001:db8::1");
+	facts.n_paths = make_paths(scene, clusters, paths);
+	while (facts.n_foreign < 3 && scene->foreign[facts.n_foreign]) {
+		foreign[facts.n_foreign] = prefix(scene->foreign[facts.n_foreign]);
+		facts.n_foreign++;
+	}
+	qsort(foreign, facts.n_foreign, sizeof(foreign[0]), compare_prefixes);
+	for (size_t i = 0; i < 3; i++)
+		passed[i] = snapshots[i] = make_snapshot(clusters[i]);
+	if (scene->no_feed)
+		passed[0] = NULL;
+	if (mesh_new(config, passed, origins, &mesh, err))
+		fail_msg("%s", err->text);
+	rc = wanted_build(mesh, &facts, scene->pods, ret_wanted, err);
+	mesh_free(mesh);
+	for (size_t i = 0; i < 3; i++)
+		snapshot_free(snapshots[i]);
+	config_free(config);
+	return rc;
+}
+
+static struct wanted *built(const struct scene *scene)
+{
+	struct wanted *w = NULL;
+	struct err err = { "" };
+
+	if (build(scene, &w, &err))
+		fail_msg("%s", err.text);
+	return w;
+}
+
+static const struct xm_route *route(const struct wanted *w, const char *text)
+{
+	struct xm_prefix p = prefix(text);
+
+	for (size_t i = 0; i < w->n_routes; i++) {
+		if (!memcmp(&w->routes[i].prefix, &p, sizeof(p)))
+			return &w->routes[i].route;
+	}
+	return NULL;
+}
+
+static const struct wanted_kroute *kroute(const struct wanted *w, const char *text)
+{
+	struct xm_prefix p = prefix(text);
+
+	for (size_t i = 0; i < w->n_kroutes; i++) {
+		if (!memcmp(&w->kroutes[i].prefix, &p, sizeof(p)))
+			return &w->kroutes[i];
+	}
+	return NULL;
+}
+
+static const struct xm_node *node(const struct wanted *w, const char *text)
+{
+	struct xm_addr a = addr(text);
+
+	for (size_t i = 0; i < w->n_nodes; i++) {
+		if (xm_addr_eq(&w->nodes[i].addr, &a))
+			return &w->nodes[i].node;
+	}
+	return NULL;
+}
+
+static const struct wanted_kneigh *kneigh(const struct wanted *w, const char *text)
+{
+	struct xm_addr a = addr(text);
+
+	for (size_t i = 0; i < w->n_kneighs; i++) {
+		if (xm_addr_eq(&w->kneighs[i].addr, &a))
+			return &w->kneighs[i];
+	}
+	return NULL;
+}
+
+static uint32_t number(const struct wanted *w, const char *name)
+{
+	for (size_t i = 0; i < w->n_names; i++) {
+		if (!strcmp(w->names[i].name.name, name))
+			return w->names[i].number;
+	}
+	return 0;
+}
+
+static bool noted(const struct wanted *w, const char *text)
+{
+	for (size_t i = 0; i < w->n_notes; i++) {
+		if (strstr(w->notes[i], text))
+			return true;
+	}
+	return false;
+}
+
+static void assert_addr(const struct xm_addr *a, const char *text)
+{
+	char buf[ADDR_TEXT_MAX];
+
+	assert_string_equal(addr_format(a, buf), text);
+}
+
+static void assert_mac(const __u8 mac[6], const char *text)
+{
+	char buf[MAC_TEXT_MAX];
+
+	assert_string_equal(mac_format(mac, buf), text);
+}
+
+/* ---- routes ---- */
+
+static void a_tunnel_over_ipv4_has_all_that_is_needed(void **state)
+{
+	struct wanted *w = built(&(struct scene){ 0 });
+	const struct xm_route *r = route(w, "10.2.1.0/24");
+	const struct wanted_kroute *k = kroute(w, "10.2.1.0/24");
+
+	assert_non_null(r);
+	assert_int_equal(r->cluster, 2);
+	assert_int_equal(r->node, number(w, "west-1"));
+	assert_int_equal(r->mode, XM_MODE_TUNNEL);
+	assert_int_equal(r->flags, XM_ROUTE_ONLINK);
+	assert_addr(&r->outer, "192.0.2.11");
+	assert_int_equal(r->ifindex, ETH0);
+	assert_int_equal(r->mtu, 1450);
+	assert_mac(r->vtep_mac, "02:78:c0:00:02:0b");
+	assert_int_equal(r->since_s, NOW);
+
+	assert_non_null(k);
+	assert_true(k->tunnel);
+	assert_int_equal(k->ifindex, DEVICE);
+	assert_addr(&k->outer, "192.0.2.11");
+	assert_addr(&k->gateway, "192.0.2.11");
+	assert_addr(&k->src, "192.0.2.1");
+	assert_int_equal(k->mtu, 1450);
+	assert_mac(kneigh(w, "192.0.2.11")->mac, "02:78:c0:00:02:0b");
+
+	/* IPv6 pods go the same way, by a gateway of their own family. */
+	k = kroute(w, "fd02:1::/64");
+	assert_addr(&k->outer, "192.0.2.11");
+	assert_addr(&k->gateway, "fe80::78:c0ff:fe00:20b");
+	assert_addr(&k->src, "2001:db8::1");
+	assert_mac(kneigh(w, "fe80::78:c0ff:fe00:20b")->mac, "02:78:c0:00:02:0b");
+	assert_int_equal(w->device_mtu, 1450);
+	wanted_free(w);
+}
+
+static void a_tunnel_over_ipv6_costs_twenty_bytes_more(void **state)
+{
+	struct wanted *w = built(&(struct scene){ 0 });
+	const struct xm_route *r = route(w, "10.3.1.0/24");
+	const struct wanted_kroute *k = kroute(w, "10.3.1.0/24");
+
+	assert_addr(&r->outer, "2001:db8::21");
+	assert_int_equal(r->mtu, 1430);
+	/* 2001:0db8 ^ 0 ^ 0 ^ 0000:0021 */
+	assert_mac(r->vtep_mac, "02:78:20:01:0d:99");
+	/* The node has no IPv4 address to be a gateway. */
+	assert_addr(&k->gateway, "fe80::78:20ff:fe01:d99");
+	assert_addr(&kroute(w, "fd03:1::/64")->gateway, "fe80::78:20ff:fe01:d99");
+	assert_non_null(kneigh(w, "fe80::78:20ff:fe01:d99"));
+	wanted_free(w);
+
+	w = built(&(struct scene){ .config = "tunnel: {family: ipv6}\n" });
+	assert_int_equal(w->device_mtu, 1430);
+	wanted_free(w);
+}
+
+static void the_annotation_is_the_inner_mac(void **state)
+{
+	static const struct node_row foreign[] = {
+		{ "west-1", "192.0.2.11", NULL, { "10.2.1.0/24", "fd02:1::/64" }, "aa:bb:cc:dd:ee:f0" },
+		{ NULL },
+	};
+	struct wanted *w = built(&(struct scene){ .west = foreign });
+
+	assert_mac(route(w, "10.2.1.0/24")->vtep_mac, "aa:bb:cc:dd:ee:f0");
+	assert_mac(kneigh(w, "192.0.2.11")->mac, "aa:bb:cc:dd:ee:f0");
+	assert_addr(&kroute(w, "fd02:1::/64")->gateway, "fe80::a8bb:ccff:fedd:eef0");
+	wanted_free(w);
+}
+
+static void native_on_the_link_goes_by_way_of_the_node(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .config = "mode: {ipv6: native}\n" });
+	const struct xm_route *r = route(w, "fd02:1::/64");
+	const struct wanted_kroute *k = kroute(w, "fd02:1::/64");
+
+	assert_int_equal(r->mode, XM_MODE_NATIVE);
+	assert_int_equal(r->flags, XM_ROUTE_ONLINK);
+	assert_addr(&r->outer, "2001:db8::11");
+	assert_int_equal(r->mtu, 1500);
+	assert_false(k->tunnel);
+	assert_int_equal(k->ifindex, ETH0);
+	assert_addr(&k->gateway, "2001:db8::11");
+	assert_true(xm_addr_is_zero(&k->outer));
+	assert_addr(&k->src, "2001:db8::1");
+	assert_int_equal(k->mtu, 1500);
+	/* The other family is as it was. */
+	assert_int_equal(route(w, "10.2.1.0/24")->mode, XM_MODE_TUNNEL);
+	assert_true(kroute(w, "10.2.1.0/24")->tunnel);
+	/* Neighbours on xmesh0 only for what goes there: north's IPv4, west's, east-2's. */
+	assert_null(kneigh(w, "fe80::78:c0ff:fe00:20b"));
+	wanted_free(w);
+}
+
+static void native_behind_a_router_uses_the_route_that_is_there(void **state)
+{
+	struct wanted *w = built(&(struct scene){
+		.config = "mode: native\n", .offlink = { "192.0.2.11" } });
+	const struct xm_route *r = route(w, "10.2.1.0/24");
+
+	assert_int_equal(r->mode, XM_MODE_NATIVE);
+	assert_int_equal(r->flags, 0);
+	assert_addr(&r->outer, "192.0.2.11");
+	assert_int_equal(r->ifindex, ETH0);
+	assert_null(kroute(w, "10.2.1.0/24"));
+	assert_non_null(kroute(w, "fd02:1::/64"));
+	wanted_free(w);
+}
+
+static void native_needs_an_address_of_its_family(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .config = "mode: native\n" });
+
+	assert_null(route(w, "10.3.1.0/24"));
+	assert_non_null(route(w, "fd03:1::/64"));
+	assert_true(noted(w, "Node north-1 of cluster north gets no route: its mode is native but it has no IPv4"));
+	assert_int_equal(w->n_notes, 1);
+	/* No tunnel anywhere: xmesh0 is as wide as one would be. */
+	assert_int_equal(w->device_mtu, 1450);
+	wanted_free(w);
+}
+
+static const struct family_row {
+	const char *name;
+	const char *family, *node4, *node6;
+	bool no_own4, no_own6;
+	const char *outer; /* NULL = no route and a note */
+} family_rows[] = {
+	{ "auto takes IPv4 when both have both", "auto", "192.0.2.11", "2001:db8::11", false, false,
+	  "192.0.2.11" },
+	{ "auto takes IPv6 when the node has no IPv4", "auto", NULL, "2001:db8::11", false, false,
+	  "2001:db8::11" },
+	{ "auto takes IPv6 when we have no IPv4", "auto", "192.0.2.11", "2001:db8::11", true, false,
+	  "2001:db8::11" },
+	{ "auto finds nothing in common", "auto", "192.0.2.11", NULL, true, false, NULL },
+	{ "ipv6 takes IPv6 though both have IPv4", "ipv6", "192.0.2.11", "2001:db8::11", false, false,
+	  "2001:db8::11" },
+	{ "ipv6 does not fall back", "ipv6", "192.0.2.11", NULL, false, false, NULL },
+	{ "ipv4 does not fall back", "ipv4", NULL, "2001:db8::11", false, false, NULL },
+	{ "ipv4 takes IPv4", "ipv4", "192.0.2.11", "2001:db8::11", false, true, "192.0.2.11" },
+};
+
+static void run_family(void **state)
+{
+	const struct family_row *row = *state;
+	struct node_row nodes[2] = {
+		{ "west-1", row->node4, row->node6, { "10.2.1.0/24" }, NULL },
+	};
+	char config[64];
+	struct wanted *w;
+
+	snprintf(config, sizeof(config), "tunnel: {family: %s}\n", row->family);
+	w = built(&(struct scene){ .config = config, .east = nobody, .west = nodes, .north = nobody,
+				   .no_own4 = row->no_own4, .no_own6 = row->no_own6 });
+	if (row->outer) {
+		assert_addr(&route(w, "10.2.1.0/24")->outer, row->outer);
+		assert_int_equal(node(w, row->outer)->flags, XM_NODE_TUNNEL);
+	} else {
+		assert_null(route(w, "10.2.1.0/24"));
+		assert_true(noted(w, "share no address family"));
+	}
+	/* Every address is known, whichever is the endpoint. */
+	assert_int_equal(node(w, row->node4 ? row->node4 : row->node6)->cluster, 2);
+	if (row->node4 && row->node6 && row->outer)
+		assert_int_equal(node(w, row->outer == row->node4 ? row->node6 : row->node4)->flags, 0);
+	wanted_free(w);
+}
+
+static void a_node_without_a_way_gets_no_route_and_one_note(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .unreachable = { "192.0.2.11" } });
+
+	assert_null(route(w, "10.2.1.0/24"));
+	assert_null(route(w, "fd02:1::/64"));
+	assert_null(kroute(w, "10.2.1.0/24"));
+	assert_null(kneigh(w, "192.0.2.11"));
+	assert_non_null(route(w, "10.1.2.0/24"));
+	assert_non_null(route(w, "10.3.1.0/24"));
+	/* It is still known, for it may send to us. */
+	assert_non_null(node(w, "192.0.2.11"));
+	assert_int_equal(w->n_notes, 1);
+	assert_string_equal(w->notes[0], "Node west-1 of cluster west gets no route: the underlay "
+					 "has no way to 192.0.2.11");
+	wanted_free(w);
+}
+
+static void an_mtu_too_small_for_the_tunnel_is_noted(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .mtu = 117, .north = nobody });
+
+	assert_null(route(w, "10.2.1.0/24"));
+	assert_true(noted(w, "the MTU 117 towards 192.0.2.11 is too small"));
+	wanted_free(w);
+
+	w = built(&(struct scene){ .mtu = 118, .north = nobody });
+	assert_int_equal(route(w, "10.2.1.0/24")->mtu, 68);
+	wanted_free(w);
+
+	/* The loopback's 65536 does not wrap around in 16 bits. */
+	w = built(&(struct scene){ .mtu = 65536, .config = "mode: native\n", .north = nobody });
+	assert_int_equal(route(w, "10.2.1.0/24")->mtu, 65535);
+	wanted_free(w);
+}
+
+static void without_the_device_the_kernel_gets_nothing(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .no_device = true, .config = "mode: {ipv6: native}\n" });
+
+	assert_int_equal(w->n_kroutes, 0);
+	assert_int_equal(w->n_kneighs, 0);
+	assert_non_null(route(w, "10.2.1.0/24"));
+	wanted_free(w);
+}
+
+static void we_without_a_family_give_no_source_of_it(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .no_own6 = true });
+
+	assert_true(xm_addr_is_zero(&kroute(w, "fd02:1::/64")->src));
+	assert_addr(&kroute(w, "10.2.1.0/24")->src, "192.0.2.1");
+	wanted_free(w);
+}
+
+/* ---- our own cluster ---- */
+
+static const struct carry_row {
+	const char *name, *config, *foreign;
+	bool local;         /* XM_CFG_CARRY_LOCAL */
+	uint8_t flags;      /* of the route to east-2's IPv4 pods */
+} carry_rows[] = {
+	{ "carry auto with no other route", "", NULL, true, XM_ROUTE_ONLINK },
+	{ "carry auto with a route to our own pods", "", "10.1.1.0/24", false, XM_ROUTE_ONLINK },
+	{ "carry auto with a route to a neighbour's pods", "", "10.1.2.0/24", false, XM_ROUTE_STACK },
+	{ "carry auto with a route to other than pods", "", "10.9.0.0/24", true, XM_ROUTE_ONLINK },
+	{ "carry yes whatever routes there are", "local: {carry: yes}\n", "10.1.2.0/24", true,
+	  XM_ROUTE_ONLINK },
+	{ "carry no whatever routes there are not", "local: {carry: no}\n", NULL, false,
+	  XM_ROUTE_STACK },
+};
+
+static void run_carry(void **state)
+{
+	const struct carry_row *row = *state;
+	struct wanted *w = built(&(struct scene){ .config = row->config, .foreign = { row->foreign } });
+	const struct xm_route *r = route(w, "10.1.2.0/24");
+
+	assert_int_equal(!!(w->config.flags & XM_CFG_CARRY_LOCAL), row->local);
+	assert_int_equal(r->flags, row->flags);
+	assert_int_equal(r->cluster, 1);
+	assert_int_equal(r->node, number(w, "east-2"));
+	assert_int_equal(kroute(w, "10.1.2.0/24") != NULL, row->flags != XM_ROUTE_STACK);
+	/* Peers are carried in any case. */
+	assert_int_equal(route(w, "10.2.1.0/24")->flags, XM_ROUTE_ONLINK);
+	wanted_free(w);
+}
+
+static void our_own_prefixes_are_never_sent_out(void **state)
+{
+	struct wanted *w = built(&(struct scene){ 0 });
+	const struct xm_route *r = route(w, "10.1.1.0/24");
+
+	assert_int_equal(r->flags, XM_ROUTE_LOCAL);
+	assert_int_equal(r->node, w->config.node);
+	assert_true(xm_addr_is_zero(&r->outer));
+	assert_int_equal(r->ifindex, 0);
+	assert_null(kroute(w, "10.1.1.0/24"));
+	assert_null(kneigh(w, "192.0.2.1"));
+	assert_int_equal(node(w, "192.0.2.1")->number, w->config.node);
+	assert_int_equal(node(w, "192.0.2.1")->flags, XM_NODE_TUNNEL);
+	assert_int_equal(w->n_notes, 0);
+	wanted_free(w);
+}
+
+static void a_node_that_its_feed_lacks_is_noted_and_still_there(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .node_name = "stranger", .own4 = "192.0.2.77",
+						  .own6 = "2001:db8::77" });
+
+	assert_int_equal(w->n_notes, 1);
+	assert_non_null(strstr(w->notes[0], "Node stranger is not in the feed of our cluster east"));
+	assert_int_not_equal(w->config.node, 0);
+	assert_int_equal(w->config.node, number(w, "stranger"));
+	assert_int_equal(node(w, "192.0.2.77")->number, w->config.node);
+	assert_int_equal(node(w, "2001:db8::77")->number, w->config.node);
+	assert_mac(w->config.vtep_mac, "02:78:c0:00:02:4d");
+	/* east-1 is a neighbour as any other then. */
+	assert_int_equal(route(w, "10.1.1.0/24")->flags, XM_ROUTE_ONLINK);
+	wanted_free(w);
+
+	/* A cluster without a feed of its own has nothing to lack. */
+	w = built(&(struct scene){ .no_feed = true });
+	assert_int_equal(w->n_notes, 0);
+	assert_int_equal(w->config.node, number(w, "east-1"));
+	assert_int_equal(node(w, "192.0.2.1")->number, w->config.node);
+	wanted_free(w);
+}
+
+static void a_node_with_our_address_is_no_way_to_ourselves(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .node_name = "renamed" });
+
+	assert_true(noted(w, "Node east-1 of cluster east gets no route: it has our own address"));
+	assert_null(route(w, "10.1.1.0/24"));
+	assert_int_equal(node(w, "192.0.2.1")->number, w->config.node);
+	assert_int_equal(w->config.node, number(w, "renamed"));
+	wanted_free(w);
+}
+
+static void another_endpoint_than_the_feed_says_is_noted(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .own4 = "198.51.100.1" });
+
+	assert_int_equal(w->n_notes, 1);
+	assert_non_null(strstr(w->notes[0], "our tunnel endpoint 198.51.100.1 is not the address "
+					    "192.0.2.1 of Node east-1"));
+	assert_int_equal(node(w, "192.0.2.1")->flags, 0);
+	assert_int_equal(node(w, "198.51.100.1")->flags, XM_NODE_TUNNEL);
+	/* Peers compute our MAC from the feed. */
+	assert_mac(w->config.vtep_mac, "02:78:c0:00:02:01");
+	wanted_free(w);
+}
+
+/* ---- numbers ---- */
+
+static void numbers_are_kept_and_new_ones_fresh(void **state)
+{
+	static const struct fact_number numbers[] = {
+		{ 2, "west-1", 5 }, { 1, "east-2", 1 }, { 2, "gone", 2 }, { 3, "west-1", 3 },
+	};
+	struct wanted *w = built(&(struct scene){ .numbers = numbers, .n_numbers = 4 });
+
+	assert_int_equal(number(w, "west-1"), 5);
+	assert_int_equal(number(w, "east-2"), 1);
+	/* 2 and 3 were others' a moment ago: their counters are not continued. */
+	assert_int_equal(number(w, "east-1"), 4);
+	assert_int_equal(number(w, "north-1"), 6);
+	assert_int_equal(w->config.node, 4);
+	assert_int_equal(node(w, "192.0.2.11")->number, 5);
+	assert_int_equal(node(w, "2001:db8::11")->number, 5);
+	for (size_t i = 1; i < w->n_names; i++)
+		assert_true(w->names[i - 1].number < w->names[i].number);
+	wanted_free(w);
+}
+
+static void pinned_numbers_are_not_believed_blindly(void **state)
+{
+	static const struct fact_number numbers[] = {
+		{ 2, "west-1", 9 }, { 1, "east-2", 9 }, { 1, "east-1", 0 },
+		{ 3, "north-1", XM_MAX_NODES },
+	};
+	struct wanted *w = built(&(struct scene){ .numbers = numbers, .n_numbers = 4 });
+	bool seen[XM_MAX_NODES] = { false };
+
+	assert_int_equal(w->n_names, 4);
+	for (size_t i = 0; i < w->n_names; i++) {
+		assert_in_range(w->names[i].number, 1, XM_MAX_NODES - 1);
+		assert_false(seen[w->names[i].number]);
+		seen[w->names[i].number] = true;
+	}
+	wanted_free(w);
+}
+
+/* A mesh of @n nodes in the peer, given directly, for its names and addresses are made up. */
+static int build_large(size_t n, const struct fact_number *numbers, size_t n_numbers,
+		       struct wanted **ret_wanted, struct err *err)
+{
+	static const char text[] = "cluster: {name: east, id: 1}\n"
+				   "peers: [{name: west, id: 2, feed: {dir: /w}}]\n";
+	struct node_object *nodes = calloc(n, sizeof(*nodes));
+	struct snapshot peer = { .nodes = nodes, .n_nodes = n };
+	struct mesh_cluster clusters[2] = { { .own = true }, { .snapshot = &peer } };
+	struct mesh mesh = { .clusters = clusters, .n_clusters = 2 };
+	struct facts facts = { .node_name = "east-1", .numbers = numbers, .n_numbers = n_numbers,
+			       .underlay_mtu = 1500 };
+	struct xm_prefix cidr = prefix("10.0.0.0/8");
+	struct config *config;
+	int rc;
+
+	if (config_parse(text, strlen(text), "f", &config, err))
+		abort();
+	mesh.config = config;
+	clusters[0].config = &config->own;
+	clusters[1].config = &config->peers[0];
+	facts.addr4 = addr("192.0.2.1");
+	for (size_t i = 0; i < n; i++) {
+		snprintf(nodes[i].name, sizeof(nodes[i].name), "n%zu", i);
+		nodes[i].addr4 = xm_addr_v4(htonl(0x0b000000u + (uint32_t)i));
+		nodes[i].cidrs = &cidr;
+		nodes[i].n_cidrs = 1;
+	}
+	rc = wanted_build(&mesh, &facts, NULL, ret_wanted, err);
+	config_free(config);
+	free(nodes);
+	return rc;
+}
+
+static void nodes_end_at_65535_ours_included(void **state)
+{
+	struct wanted *w = NULL;
+	struct err err = { "" };
+
+	assert_int_equal(build_large(XM_MAX_NODES - 2, NULL, 0, &w, &err), 0);
+	assert_int_equal(w->n_names, XM_MAX_NODES - 1);
+	assert_int_equal(w->names[0].number, 1);
+	assert_int_equal(w->names[w->n_names - 1].number, XM_MAX_NODES - 1);
+	/* Not one of them has a path: a hundred notes, the last of which counts the rest. */
+	assert_int_equal(w->n_notes, 100);
+	assert_string_equal(w->notes[99], "65435 more of this kind, not shown");
+	wanted_free(w);
+
+	w = NULL;
+	assert_int_equal(build_large(XM_MAX_NODES - 1, NULL, 0, &w, &err), -ENOSPC);
+	assert_null(w);
+	assert_string_equal(err.text, "65536 nodes in the mesh: at most 65535 have room");
+}
+
+static void numbers_of_the_gone_are_taken_when_no_other_is_left(void **state)
+{
+	size_t n = XM_MAX_NODES - 2;
+	struct fact_number *numbers = calloc(n, sizeof(*numbers));
+	struct wanted *w;
+	struct err err;
+
+	for (size_t i = 0; i < n; i++) {
+		numbers[i].cluster = 2;
+		numbers[i].number = (uint32_t)i + 1;
+		snprintf(numbers[i].name, sizeof(numbers[i].name), "old%zu", i);
+	}
+	assert_int_equal(build_large(n, numbers, n, &w, &err), 0);
+	assert_int_equal(w->n_names, XM_MAX_NODES - 1);
+	for (size_t i = 0; i < w->n_names; i++)
+		assert_int_equal(w->names[i].number, i + 1);
+	wanted_free(w);
+	free(numbers);
+}
+
+/* ---- prefix lengths ---- */
+
+static void lengths_are_probed_by_their_masks(void **state)
+{
+	struct wanted *w = built(&(struct scene){ 0 });
+	const struct xm_plen *v4 = &w->config.plen[0][0], *v6 = &w->config.plen[1][0];
+	static const __u8 mask24[16] = { 255, 255, 255, 255, 255, 255, 255, 255,
+					 255, 255, 255, 255, 255, 255, 255, 0 };
+	static const __u8 mask64[16] = { 255, 255, 255, 255, 255, 255, 255, 255 };
+
+	assert_int_equal(w->config.n_plen[0], 1);
+	assert_int_equal(w->config.n_plen[1], 1);
+	assert_int_equal(v4->plen, 120);
+	assert_int_equal(v4->used, 1);
+	assert_memory_equal(v4->mask, mask24, 16);
+	assert_int_equal(v6->plen, 64);
+	assert_memory_equal(v6->mask, mask64, 16);
+	wanted_free(w);
+}
+
+static void a_length_in_use_keeps_its_slot(void **state)
+{
+	static const struct node_row nodes[] = {
+		{ "west-1", "192.0.2.11", NULL, { "10.2.1.0/25", "10.2.2.0/26" }, NULL },
+		{ NULL },
+	};
+	struct xm_plen plens[2][XM_MAX_PLENS] = {
+		{ { .plen = 112, .used = 1 }, { .plen = 120, .used = 1 }, { .used = 0 },
+		  { .plen = 122, .used = 1 }, { .plen = 120, .used = 1 },
+		  { .plen = 4000, .used = 1 } },
+	};
+	struct wanted *w = built(&(struct scene){ .west = nodes, .plens = plens });
+	const struct xm_plen *v4 = w->config.plen[0];
+	static const struct xm_plen none;
+
+	/* /16 is not needed any more, but its slot is not the one that /25 moves into. */
+	assert_memory_equal(&v4[0], &none, sizeof(none));
+	assert_int_equal(v4[1].plen, 120);
+	assert_int_equal(v4[2].plen, 121);
+	assert_int_equal(v4[3].plen, 122);
+	/* Twice the same, and nonsense: pinned state is input. */
+	assert_memory_equal(&v4[4], &none, sizeof(none));
+	assert_memory_equal(&v4[5], &none, sizeof(none));
+	assert_int_equal(w->config.n_plen[0], 4);
+	assert_memory_equal(v4[3].mask, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xc0",
+			    16);
+	wanted_free(w);
+}
+
+static void a_slot_given_up_is_taken_when_no_other_is_left(void **state)
+{
+	struct xm_plen plens[2][XM_MAX_PLENS] = { { { .used = 0 } } };
+	struct wanted *w;
+
+	/* All slots taken, by lengths of which none is needed. */
+	for (size_t i = 0; i < XM_MAX_PLENS; i++)
+		plens[0][i] = (struct xm_plen){ .plen = 97 + (uint32_t)i, .used = 1 };
+	w = built(&(struct scene){ .plens = plens });
+	assert_int_equal(w->config.plen[0][0].plen, 120);
+	assert_int_equal(w->config.n_plen[0], 1);
+	wanted_free(w);
+}
+
+static void sixteen_lengths_fit_and_a_seventeenth_is_refused(void **state)
+{
+	struct wanted_route routes[XM_MAX_PLENS + 1] = { { .prefix = { .plen = 0 } } };
+	const struct facts facts = { .node_name = "x" };
+	struct xm_config config = { .magic = 0 };
+	struct err err;
+
+	for (size_t i = 0; i <= XM_MAX_PLENS; i++) {
+		routes[i].prefix = prefix("10.0.0.0/8");
+		routes[i].prefix.plen += (uint32_t)i;
+	}
+	assert_int_equal(wanted_plens(routes, XM_MAX_PLENS, &facts, &config, &err), 0);
+	assert_int_equal(config.n_plen[0], XM_MAX_PLENS);
+	assert_int_equal(config.n_plen[1], 0);
+	memset(&config, 0, sizeof(config));
+	assert_int_equal(wanted_plens(routes, XM_MAX_PLENS + 1, &facts, &config, &err), -ENOSPC);
+	assert_string_equal(err.text, "more than 16 different prefix lengths of IPv4 in the mesh");
+}
+
+/* ---- all of it ---- */
+
+static void the_config_says_what_programs_read(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .config = "tunnel: {port: 4790, id: 77}\n" });
+	const struct xm_config *c = &w->config;
+
+	assert_int_equal(c->magic, XM_ABI_MAGIC);
+	assert_int_equal(c->abi, XM_ABI);
+	assert_int_equal(c->flags, XM_CFG_SOURCE_CHECK | XM_CFG_CARRY_LOCAL);
+	assert_int_equal(c->cluster, 1);
+	assert_int_equal(c->port, htons(4790));
+	assert_int_equal(c->vni, 77);
+	assert_addr(&c->addr4, "192.0.2.1");
+	assert_addr(&c->addr6, "2001:db8::1");
+	assert_mac(c->vtep_mac, "02:78:c0:00:02:01");
+	wanted_free(w);
+
+	w = built(&(struct scene){ .config = "pods: {source_check: false}\n" });
+	assert_int_equal(w->config.flags, XM_CFG_CARRY_LOCAL);
+	wanted_free(w);
+}
+
+static void people_find_names_and_feeds(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .config = "mode: {ipv6: native}\n" });
+	const struct xm_node_name *n = NULL;
+
+	assert_int_equal(w->n_clusters, 3);
+	assert_int_equal(w->clusters[0].id, 1);
+	assert_int_equal(w->clusters[0].cluster.own, 1);
+	assert_int_equal(w->clusters[1].cluster.own, 0);
+	assert_string_equal(w->clusters[1].cluster.name, "west");
+	assert_string_equal(w->clusters[1].cluster.origin, "dir /w");
+	assert_string_equal(w->clusters[1].cluster.revision, "sha:1");
+	assert_int_equal(w->clusters[1].cluster.mode4, XM_MODE_TUNNEL);
+	assert_int_equal(w->clusters[1].cluster.mode6, XM_MODE_NATIVE);
+	assert_int_equal(w->clusters[1].cluster.since_s, NOW);
+
+	assert_int_equal(w->n_names, 4);
+	for (size_t i = 0; i < w->n_names; i++) {
+		if (!strcmp(w->names[i].name.name, "west-1"))
+			n = &w->names[i].name;
+	}
+	assert_non_null(n);
+	assert_int_equal(n->cluster, 2);
+	assert_int_equal(n->n_addrs, 2);
+	assert_addr(&n->addr[0], "192.0.2.11");
+	assert_addr(&n->addr[1], "2001:db8::11");
+	assert_mac(n->vtep_mac, "02:78:c0:00:02:0b");
+	wanted_free(w);
+}
+
+static void pods_are_taken_over(void **state)
+{
+	struct pod_entry entries[] = { { .addr = addr("10.1.1.7"),
+					 .pod = { .ifindex = 9, .flags = XM_POD_STACK, .mtu = 1500 } } };
+	struct pod_iface ifaces[] = { { .ifindex = 9, .name = "veth9", .n_addrs = 1 },
+				      { .ifindex = 10, .name = "veth10", .n_addrs = 0 } };
+	struct pods pods = { .pods = entries, .n_pods = 1, .ifaces = ifaces, .n_ifaces = 2 };
+	struct wanted *w = built(&(struct scene){ .pods = &pods });
+
+	assert_int_equal(w->n_pods, 1);
+	assert_addr(&w->pods[0].addr, "10.1.1.7");
+	assert_int_equal(w->pods[0].pod.ifindex, 9);
+	assert_int_equal(w->pods[0].pod.flags, XM_POD_STACK);
+	assert_int_equal(w->pods[0].pod.since_s, NOW);
+	assert_int_equal(w->n_ifaces, 2);
+	assert_int_equal(w->ifaces[0].ifindex, 9);
+	assert_int_equal(w->ifaces[0].iface.n_addrs, 1);
+	assert_int_equal(w->ifaces[1].iface.n_addrs, 0);
+	wanted_free(w);
+}
+
+static void too_many_pods_are_refused(void **state)
+{
+	struct pods pods = { .n_pods = XM_MAX_PODS + 1 };
+	struct wanted *w = NULL;
+	struct err err;
+
+	assert_int_equal(build(&(struct scene){ .pods = &pods }, &w, &err), -ENOSPC);
+	assert_null(w);
+	assert_non_null(strstr(err.text, "16385 pod addresses"));
+}
+
+static void tables_are_sorted_by_their_keys(void **state)
+{
+	struct wanted *w = built(&(struct scene){ 0 });
+
+	assert_int_equal(w->n_routes, 8);
+	assert_int_equal(w->n_nodes, 7);
+	assert_int_equal(w->n_kroutes, 6);
+	/* east-2 and west-1 have two each, north-1 one for both families. */
+	assert_int_equal(w->n_kneighs, 5);
+	for (size_t i = 1; i < w->n_routes; i++)
+		assert_true(compare_prefixes(&w->routes[i - 1], &w->routes[i]) < 0);
+	for (size_t i = 1; i < w->n_kroutes; i++)
+		assert_true(compare_prefixes(&w->kroutes[i - 1], &w->kroutes[i]) < 0);
+	for (size_t i = 1; i < w->n_nodes; i++)
+		assert_true(memcmp(&w->nodes[i - 1].addr, &w->nodes[i].addr, 16) < 0);
+	for (size_t i = 1; i < w->n_kneighs; i++)
+		assert_true(memcmp(&w->kneighs[i - 1].addr, &w->kneighs[i].addr, 16) < 0);
+	wanted_free(w);
+}
+
+/* The plan compares entries as bytes, so that what stays the same must be the same. */
+static void the_same_facts_give_the_same_bytes(void **state)
+{
+	struct wanted *a = built(&(struct scene){ 0 }), *b = built(&(struct scene){ 0 });
+
+	assert_memory_equal(&a->config, &b->config, sizeof(a->config));
+	assert_memory_equal(a->routes, b->routes, a->n_routes * sizeof(*a->routes));
+	assert_memory_equal(a->nodes, b->nodes, a->n_nodes * sizeof(*a->nodes));
+	assert_memory_equal(a->names, b->names, a->n_names * sizeof(*a->names));
+	assert_memory_equal(a->clusters, b->clusters, a->n_clusters * sizeof(*a->clusters));
+	wanted_free(a);
+	wanted_free(b);
+}
+
+int main(void)
+{
+	static struct rows rows;
+
+	ROWS_ADD_TEST(&rows, a_tunnel_over_ipv4_has_all_that_is_needed);
+	ROWS_ADD_TEST(&rows, a_tunnel_over_ipv6_costs_twenty_bytes_more);
+	ROWS_ADD_TEST(&rows, the_annotation_is_the_inner_mac);
+	ROWS_ADD_TEST(&rows, native_on_the_link_goes_by_way_of_the_node);
+	ROWS_ADD_TEST(&rows, native_behind_a_router_uses_the_route_that_is_there);
+	ROWS_ADD_TEST(&rows, native_needs_an_address_of_its_family);
+	ROWS_ADD_TABLE(&rows, run_family, family_rows);
+	ROWS_ADD_TEST(&rows, a_node_without_a_way_gets_no_route_and_one_note);
+	ROWS_ADD_TEST(&rows, an_mtu_too_small_for_the_tunnel_is_noted);
+	ROWS_ADD_TEST(&rows, without_the_device_the_kernel_gets_nothing);
+	ROWS_ADD_TEST(&rows, we_without_a_family_give_no_source_of_it);
+	ROWS_ADD_TABLE(&rows, run_carry, carry_rows);
+	ROWS_ADD_TEST(&rows, our_own_prefixes_are_never_sent_out);
+	ROWS_ADD_TEST(&rows, a_node_that_its_feed_lacks_is_noted_and_still_there);
+	ROWS_ADD_TEST(&rows, a_node_with_our_address_is_no_way_to_ourselves);
+	ROWS_ADD_TEST(&rows, another_endpoint_than_the_feed_says_is_noted);
+	ROWS_ADD_TEST(&rows, numbers_are_kept_and_new_ones_fresh);
+	ROWS_ADD_TEST(&rows, pinned_numbers_are_not_believed_blindly);
+	ROWS_ADD_TEST(&rows, nodes_end_at_65535_ours_included);
+	ROWS_ADD_TEST(&rows, numbers_of_the_gone_are_taken_when_no_other_is_left);
+	ROWS_ADD_TEST(&rows, lengths_are_probed_by_their_masks);
+	ROWS_ADD_TEST(&rows, a_length_in_use_keeps_its_slot);
+	ROWS_ADD_TEST(&rows, a_slot_given_up_is_taken_when_no_other_is_left);
+	ROWS_ADD_TEST(&rows, sixteen_lengths_fit_and_a_seventeenth_is_refused);
+	ROWS_ADD_TEST(&rows, the_config_says_what_programs_read);
+	ROWS_ADD_TEST(&rows, people_find_names_and_feeds);
+	ROWS_ADD_TEST(&rows, pods_are_taken_over);
+	ROWS_ADD_TEST(&rows, too_many_pods_are_refused);
+	ROWS_ADD_TEST(&rows, tables_are_sorted_by_their_keys);
+	ROWS_ADD_TEST(&rows, the_same_facts_give_the_same_bytes);
+	return rows_run("wanted", &rows);
+}
