@@ -210,21 +210,53 @@ static bool is_carried(const struct wanted_builder *b, const struct wanted_membe
 	return false;
 }
 
-/* The kinds of ways to a node; [kind] of its reaches. */
+/* The kinds of ways to a node, each found out once, when the first prefix or address asks. */
 enum way { WAY_TUNNEL, WAY_NATIVE4, WAY_NATIVE6, WAY_COUNT };
 
-static int add_member_routes(struct wanted_builder *b, const struct wanted_member *m)
-{
-	struct wanted_reach reaches[WAY_COUNT] = { 0 };
-	bool asked[WAY_COUNT] = { false };
+struct ways {
+	struct wanted_reach reach[WAY_COUNT];
+	bool asked[WAY_COUNT];
+};
 
+static int find_way(struct wanted_builder *b, const struct wanted_member *m, struct ways *ways,
+		    enum way way)
+{
+	if (ways->asked[way])
+		return 0;
+	ways->asked[way] = true;
+	if (way == WAY_TUNNEL)
+		return wanted_reach_tunnel(b, m, &ways->reach[way]);
+	return wanted_reach_native(b, m, way == WAY_NATIVE4, &ways->reach[way]);
+}
+
+static __u8 mode_of(const struct wanted_member *m, bool v4)
+{
+	return v4 ? m->cluster->config->mode4 : m->cluster->config->mode6;
+}
+
+static void fill_way(const struct wanted_member *m, const struct wanted_reach *reach, __u8 mode,
+		     struct xm_route *route)
+{
+	route->node = m->number;
+	route->cluster = m->cluster->config->id;
+	memcpy(route->vtep_mac, m->vtep_mac, sizeof(route->vtep_mac));
+	route->mode = mode;
+	route->flags = reach->path->onlink ? XM_ROUTE_ONLINK : 0;
+	route->outer = reach->outer;
+	route->ifindex = reach->path->ifindex;
+	route->mtu = (__u16)reach->mtu;
+}
+
+static int add_member_routes(struct wanted_builder *b, const struct wanted_member *m,
+			     struct ways *ways)
+{
 	for (size_t i = 0; m->object && i < m->object->n_cidrs; i++) {
 		const struct xm_prefix *prefix = &m->object->cidrs[i];
 		bool v4 = prefix_is_v4(prefix);
-		__u8 mode = v4 ? m->cluster->config->mode4 : m->cluster->config->mode6;
+		__u8 mode = mode_of(m, v4);
 		bool tunnel = mode == XM_MODE_TUNNEL;
 		enum way way = tunnel ? WAY_TUNNEL : v4 ? WAY_NATIVE4 : WAY_NATIVE6;
-		const struct wanted_reach *reach = &reaches[way];
+		const struct wanted_reach *reach = &ways->reach[way];
 		struct xm_route *route;
 		int rc;
 
@@ -235,21 +267,13 @@ static int add_member_routes(struct wanted_builder *b, const struct wanted_membe
 			route->mtu = (__u16)MIN(b->facts->underlay_mtu, 65535u);
 			continue;
 		}
-		if (!asked[way]) {
-			asked[way] = true;
-			rc = tunnel ? wanted_reach_tunnel(b, m, &reaches[way]) :
-				      wanted_reach_native(b, m, v4, &reaches[way]);
-			if (rc)
-				return rc;
-		}
+		rc = find_way(b, m, ways, way);
+		if (rc)
+			return rc;
 		if (!reach->path)
 			continue;
 		route = add_route(b, m, prefix);
-		route->mode = mode;
-		route->flags = reach->path->onlink ? XM_ROUTE_ONLINK : 0;
-		route->outer = reach->outer;
-		route->ifindex = reach->path->ifindex;
-		route->mtu = (__u16)reach->mtu;
+		fill_way(m, reach, mode, route);
 		add_kroute(b, m, prefix, tunnel, reach);
 		if (tunnel)
 			b->wanted->device_mtu = MAX(b->wanted->device_mtu, reach->mtu);
@@ -257,39 +281,49 @@ static int add_member_routes(struct wanted_builder *b, const struct wanted_membe
 	return 0;
 }
 
-static void add_node(struct wanted_builder *b, const struct wanted_member *m,
-		     const struct xm_addr *addr, bool tunnel)
+static int add_node(struct wanted_builder *b, const struct wanted_member *m, struct ways *ways,
+		    const struct xm_addr *addr, bool tunnel)
 {
+	bool v4 = xm_addr_is_v4(addr);
 	struct wanted_node *n;
+	int rc;
 
 	if (xm_addr_is_zero(addr))
-		return;
+		return 0;
 	n = &b->wanted->nodes[b->wanted->n_nodes++];
 	n->addr = *addr;
 	n->node.number = m->number;
 	n->node.cluster = m->cluster->config->id;
 	n->node.flags = tunnel ? XM_NODE_TUNNEL : 0;
+	/* Pods reach a peer's nodes as they reach its pods; without that, they would be strangers there. */
+	if (m->cluster->own || mode_of(m, v4) != XM_MODE_TUNNEL)
+		return 0;
+	rc = find_way(b, m, ways, WAY_TUNNEL);
+	if (!rc && ways->reach[WAY_TUNNEL].path)
+		fill_way(m, &ways->reach[WAY_TUNNEL], XM_MODE_TUNNEL, &n->node.path);
+	return rc;
 }
 
-static void add_nodes(struct wanted_builder *b, const struct wanted_member *m)
+static int add_nodes(struct wanted_builder *b, const struct wanted_member *m, struct ways *ways)
 {
 	const struct node_object *node = m->object;
 	const struct facts *f = b->facts;
 	bool v4 = false, chosen;
+	int rc = 0;
 
 	if (node) {
 		chosen = !m->own && wanted_family(b, node, &v4);
-		add_node(b, m, &node->addr4,
-			 m->own ? xm_addr_eq(&node->addr4, &f->addr4) : chosen && v4);
-		add_node(b, m, &node->addr6,
-			 m->own ? xm_addr_eq(&node->addr6, &f->addr6) : chosen && !v4);
+		rc = add_node(b, m, ways, &node->addr4,
+			      m->own ? xm_addr_eq(&node->addr4, &f->addr4) : chosen && v4);
+		if (!rc)
+			rc = add_node(b, m, ways, &node->addr6,
+				      m->own ? xm_addr_eq(&node->addr6, &f->addr6) : chosen && !v4);
 	}
-	if (m->own) {
-		if (!node || !xm_addr_eq(&node->addr4, &f->addr4))
-			add_node(b, m, &f->addr4, true);
-		if (!node || !xm_addr_eq(&node->addr6, &f->addr6))
-			add_node(b, m, &f->addr6, true);
-	}
+	if (!rc && m->own && (!node || !xm_addr_eq(&node->addr4, &f->addr4)))
+		rc = add_node(b, m, ways, &f->addr4, true);
+	if (!rc && m->own && (!node || !xm_addr_eq(&node->addr6, &f->addr6)))
+		rc = add_node(b, m, ways, &f->addr6, true);
+	return rc;
 }
 
 static void add_name(struct wanted_builder *b, const struct wanted_member *m)
@@ -313,12 +347,15 @@ static void add_name(struct wanted_builder *b, const struct wanted_member *m)
 
 static int add_member(struct wanted_builder *b, const struct wanted_member *m)
 {
+	struct ways ways = { 0 };
+	int rc;
+
 	add_name(b, m);
 	if (bears_own_address(b->facts, m))
 		/* The address is entered once, as ours: see add_nodes(). */
 		return wanted_left_out(b, m, "it has our own address (is node.name right?)");
-	add_nodes(b, m);
-	return add_member_routes(b, m);
+	rc = add_nodes(b, m, &ways);
+	return rc ? rc : add_member_routes(b, m, &ways);
 }
 
 static void add_clusters(struct wanted_builder *b)
