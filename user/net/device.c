@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -286,8 +287,8 @@ static int set_sysctls(const char *dev, struct err *err)
 		const char *family, *key;
 		int value;
 	} wanted[] = {
-		/* The kernel takes the stricter of `all` and this one, where 2 (loose) beats 1:
-		 * what comes out of the tunnel has no route back through it for every source. */
+		/* The kernel takes the larger of `all` and this one, so that 2 (loose) undoes a 1:
+		 * a peer node's address has its route back over the underlay, not through here. */
 		{ "ipv4", "rp_filter", 2 },
 		{ "ipv4", "forwarding", 1 },
 		{ "ipv6", "disable_ipv6", 0 },
@@ -302,6 +303,34 @@ static int set_sysctls(const char *dev, struct err *err)
 		if ((code = sysctl_set(wanted[i].family, dev, wanted[i].key, wanted[i].value, err)))
 			return code;
 	return 0;
+}
+
+/*
+ * With rp_filter on, the kernel takes a device without any IPv4 address for one that every source
+ * must be routed back through, also in loose mode (__fib_validate_source(), no_addr; 6.18). So it
+ * gets one, of scope host: never a source, never announced.
+ */
+static int set_address(struct nl *nl, const struct device_config *config, const struct found *f,
+		       struct err *err)
+{
+	static const __u8 address[4] = { 169, 254, 120, 109 };
+	struct ifaddrmsg *ifa;
+	union request req;
+	char what[64];
+	int code;
+
+	mnl_nlmsg_put_header(req.bytes);
+	req.nlh.nlmsg_type = RTM_NEWADDR;
+	req.nlh.nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
+	ifa = mnl_nlmsg_put_extra_header(&req.nlh, sizeof(*ifa));
+	ifa->ifa_family = AF_INET;
+	ifa->ifa_prefixlen = 32;
+	ifa->ifa_scope = RT_SCOPE_HOST;
+	ifa->ifa_index = f->link.ifindex;
+	mnl_attr_put(&req.nlh, IFA_LOCAL, sizeof(address), address);
+	snprintf(what, sizeof(what), "giving %s its address", config->name);
+	code = nl_talk(nl, &req.nlh, NULL, NULL, what, err);
+	return code == -EEXIST ? 0 : code;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -327,7 +356,8 @@ static int bring_to(struct nl *nl, const struct device_config *config, const str
 {
 	int code;
 
-	if ((code = change(nl, config, f, err)) || (code = set_sysctls(config->name, err)))
+	if ((code = change(nl, config, f, err)) || (code = set_sysctls(config->name, err)) ||
+	    (code = set_address(nl, config, f, err)))
 		return code;
 	return set_up(nl, config, f, err);
 }

@@ -17,7 +17,7 @@ struct device_config {
 
 /*
  * Create it or bring it to @config, up, no learning, udp6 zero checksums both ways, gso allowed, rp_filter loose (2), IPv6
- * forwarding/accept_ra off as needed. A device of that name that is not ours (kind, alias) is refused
+ * forwarding/accept_ra off as needed, one IPv4 address of scope host (without one, loose rp_filter drops what comes in). A device of that name that is not ours (kind, alias) is refused
  * (-EEXIST); a port held by another VXLAN device or UDP socket too (-EADDRINUSE), naming the device.
  * A changed port makes a new device (delete + create). *ret_ifindex is its index.
  */
