@@ -21,7 +21,7 @@
 #define RESCAN_MS 30000
 /* For so long a tree may change, or git be at work, before it is told as an error. */
 #define CHANGING_MAX_MS 2000
-#define BUSY_MAX_MS 10000
+#define BUSY_MAX_MS 5000
 
 struct feed {
 	uv_loop_t *loop;

@@ -445,11 +445,12 @@ static void test_while_git_is_at_work_it_waits(void **state)
 
 static void test_a_file_that_is_being_written_is_not_read_before_its_end(void **state)
 {
-	const char *text = temp_node(1, "two");
+	const char *text;
 	struct seen s;
 	FILE *f;
 
 	temp_write_node("a.yaml", 1, "one");
+	text = temp_node(1, "two");
 	begin(&s, temp(""));
 	WAIT(&s, s.snapshots == 1, SOON_MS);
 	f = fopen(temp("a.yaml"), "w");

@@ -40,11 +40,11 @@ static inline int temp_teardown(void **state)
 /* The absolute path of @name in the folder, in one of a few buffers. */
 static inline const char *temp(const char *name)
 {
-	static char bufs[8][TEMP_PATH_MAX];
+	static char bufs[8][TEMP_PATH_MAX + sizeof(temp_root) + 1];
 	static unsigned int next;
 	char *buf = bufs[next++ % 8];
 
-	snprintf(buf, TEMP_PATH_MAX, "%s%s%s", temp_root, *name ? "/" : "", name);
+	snprintf(buf, sizeof(bufs[0]), "%s%s%s", temp_root, *name ? "/" : "", name);
 	return buf;
 }
 
@@ -61,7 +61,7 @@ static inline void temp_link(const char *target, const char *name)
 /* As `ln -sfn` does not: in one step, as git-sync and kubelet do. */
 static inline void temp_swap_link(const char *target, const char *name)
 {
-	char tmp[TEMP_PATH_MAX];
+	char tmp[2 * TEMP_PATH_MAX];
 
 	snprintf(tmp, sizeof(tmp), "%s-tmp", temp(name));
 	assert_int_equal(symlink(target, tmp), 0);
