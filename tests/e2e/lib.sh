@@ -67,7 +67,7 @@ t_end() {
 # ---- looks ----
 
 ping_ok() { # FROM ADDRESS [OPTION...]: three answers of three
-	lab_exec "$1" ping -q -c 3 -i 0.02 -W 2 "${@:3}" "$2" | tee /dev/stderr | grep -q ' 0% packet loss'
+	lab_exec "$1" timeout 20 ping -q -c 3 -i 0.02 -W 2 "${@:3}" "$2" | tee /dev/stderr | grep -q ' 0% packet loss'
 }
 ping_lost() { # FROM ADDRESS: no answer at all
 	! lab_exec "$1" ping -q -c 2 -i 0.05 -W 0.3 "${@:3}" "$2"
@@ -119,12 +119,12 @@ iperf_server() { # NAME [OPTION...]
 # tcp_moves FROM ADDRESS [OPTION...]: a second of TCP; more than 20 Mbit/s arrive.
 tcp_moves() {
 	local bits
-	bits=$(lab_exec "$1" iperf3 -J -t 1 -c "$2" "${@:3}" | jq '.end.sum_received.bits_per_second // 0 | floor')
+	bits=$(lab_exec "$1" timeout 20 iperf3 -J -t 1 -c "$2" "${@:3}" | jq '.end.sum_received.bits_per_second // 0 | floor')
 	echo "$bits bit/s"
 	[ "$bits" -gt 20000000 ]
 }
 # udp_moves FROM ADDRESS [OPTION...]: 1000 datagrams at most, fewer than 1 % lost.
 udp_moves() {
-	lab_exec "$1" iperf3 -J -u -b 20M -t 0.5 -c "$2" "${@:3}" |
+	lab_exec "$1" timeout 20 iperf3 -J -u -b 20M -t 0.5 -c "$2" "${@:3}" |
 		jq -e '.end.sum.packets > 50 and .end.sum.lost_percent < 1'
 }
