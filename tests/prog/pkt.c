@@ -294,9 +294,8 @@ static size_t emit_udp(struct build *b, size_t off, const struct layer *l, const
 
 /*
  * TCP options: M = MSS, N = no-operation, E = end of list, S = SACK permitted, T = timestamps,
- * W = window scale; U = unknown, 6 bytes; O = unknown, 3 bytes (puts what follows at an odd
- * offset); Z = unknown with length 0; L = unknown with length 40, longer than any option can be;
- * K = an MSS option with length 3; m = a second MSS of 1460.
+ * W = window scale; U = unknown, 6 bytes; Z, Y = unknown with length 0, 1; L = unknown with length
+ * 40, longer than any option can be; K = an MSS option with length 3; m = a second MSS of 1460.
  */
 static size_t tcp_options(uint8_t *o, const struct layer *l)
 {
@@ -337,14 +336,14 @@ static size_t tcp_options(uint8_t *o, const struct layer *l)
 			o[n++] = 7;
 			break;
 		case 'U':
-		case 'O':
 			o[n] = 253;
-			o[n + 1] = *c == 'U' ? 6 : 3;
-			n += o[n + 1];
+			o[n + 1] = 6;
+			n += 6;
 			break;
 		case 'Z':
+		case 'Y':
 			o[n++] = 253;
-			o[n++] = 0;
+			o[n++] = *c == 'Y';
 			break;
 		case 'L':
 			o[n++] = 253;

@@ -26,6 +26,11 @@ static void no_plens(struct xm_config *config)
 	config->n_plen[0] = 0;
 }
 
+static void free_v4_slot(struct xm_config *config)
+{
+	config->plen[0][0].used = 0;
+}
+
 static void free_slots_first(struct xm_config *config)
 {
 	for (int family = 0; family < 2; family++) {
@@ -303,7 +308,10 @@ const struct row pod_rows[] = {
 	{ "an SCTP super-packet goes to the stack unchanged",
 	  { .prog = FROM_POD, .in_if = IF_A, .gso_size = 700, .gso_segs = 3 },
 	  PKT(ETH(), IP6("fd00:1::2", "fd00:2::9", .ttl = 2), SCTP(1, 2), DATA(2100)),
-	  .verdict = TO_STACK, .reason = XM_STACK_NO_ENCAP, .peer = NODE_WEST, .packets = 3 },
+	  .verdict = TO_STACK,
+	  .reason = XM_STACK_NO_ENCAP,
+	  .peer = NODE_WEST,
+	  .packets = 3 },
 	{ "a kernel without ENCAP_L2_ETH leaves the tunnel to the stack",
 	  { .load = LOAD_NO_ENCAP_ETH, .prog = FROM_POD, .in_if = IF_A },
 	  PKT(ETH(), IP6("fd00:1::2", "fd00:2::9"), UDP(1000, 53)),
@@ -430,6 +438,9 @@ const struct row pod_rows[] = {
 	{ "IPv6 that claims more than the frame holds is left to the kernel", FROM_A,
 	  PKT(ETH(), IP6("fd00:1::2", "fd00:2::9", .ip_len = 400), UDP(1, 2)), .verdict = TO_STACK,
 	  .reason = XM_PASS },
+	{ "a free slot's prefix length is not looked at", FROM_A, .config = free_v4_slot,
+	  .in = PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"), UDP(1, 2)), .verdict = TO_STACK,
+	  .reason = XM_PASS },
 	{ "with no prefix length in use nothing is ours", FROM_A, .config = no_plens,
 	  .in = PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"), UDP(1, 2)), .verdict = TO_STACK,
 	  .reason = XM_PASS },
@@ -513,6 +524,19 @@ const struct row pod_rows[] = {
 	  .verdict = REDIRECT, .reason = XM_FWD_TUNNEL, .peer = NODE_WEST,
 	  .out = PKT(OUT4(), IP4("10.1.0.2", "10.2.0.9", .ttl = 63),
 		     TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "ZM")) },
+	{ "an option of length 1 ends the search", FROM_A,
+	  PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "YM")),
+	  .verdict = REDIRECT, .reason = XM_FWD_TUNNEL, .peer = NODE_WEST,
+	  .out = PKT(OUT4(), IP4("10.1.0.2", "10.2.0.9", .ttl = 63),
+		     TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "YM")) },
+	/* Read as an option, the end would be of length 2 and lead to the second MSS. */
+	{ "what follows the end of the list is not read as options", FROM_A,
+	  PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"),
+	      TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "EMNNm")),
+	  .verdict = REDIRECT, .reason = XM_FWD_TUNNEL, .peer = NODE_WEST,
+	  .out = PKT(OUT4(), IP4("10.1.0.2", "10.2.0.9", .ttl = 63),
+		     TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "EMNNm")) },
 	{ "an option longer than the header ends the search", FROM_A,
 	  PKT(ETH(), IP4("10.1.0.2", "10.2.0.9"),
 	      TCP(1, 80, .flags = T_SYN, .mss = 1460, .opts = "LNNM")),
