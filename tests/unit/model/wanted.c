@@ -230,6 +230,31 @@ static void we_without_a_family_give_no_source_of_it(void **state)
 	wanted_free(w);
 }
 
+static void pods_reach_a_peers_nodes_through_the_tunnel(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .config = "mode: {ipv6: native}\n",
+						  .unreachable = { "2001:db8::21" } });
+	const struct xm_route *path = &node(w, "192.0.2.11")->path;
+
+	assert_int_equal(path->mode, XM_MODE_TUNNEL);
+	assert_int_equal(path->node, number(w, "west-1"));
+	assert_int_equal(path->cluster, 2);
+	assert_int_equal(path->ifindex, ETH0);
+	assert_addr(&path->outer, "192.0.2.11");
+	assert_int_equal(path->mtu, 1450);
+	assert_mac(path->vtep_mac, "02:78:c0:00:02:0b");
+	/* Not where the mode is native, not in our own cluster, not where no way is. */
+	assert_int_equal(node(w, "2001:db8::11")->path.ifindex, 0);
+	assert_int_equal(node(w, "192.0.2.2")->path.ifindex, 0);
+	assert_int_equal(node(w, "2001:db8::21")->path.ifindex, 0);
+	wanted_free(w);
+
+	/* An address that is not the endpoint is reached by the endpoint. */
+	w = built(&(struct scene){ 0 });
+	assert_addr(&node(w, "2001:db8::11")->path.outer, "192.0.2.11");
+	wanted_free(w);
+}
+
 /* ---- our own cluster ---- */
 
 static const struct carry_row {
@@ -463,6 +488,7 @@ int main(void)
 	ROWS_ADD_TEST(&rows, an_mtu_too_small_for_the_tunnel_is_noted);
 	ROWS_ADD_TEST(&rows, without_the_device_the_kernel_gets_nothing);
 	ROWS_ADD_TEST(&rows, we_without_a_family_give_no_source_of_it);
+	ROWS_ADD_TEST(&rows, pods_reach_a_peers_nodes_through_the_tunnel);
 	ROWS_ADD_TABLE(&rows, run_carry, carry_rows);
 	ROWS_ADD_TEST(&rows, our_own_prefixes_are_never_sent_out);
 	ROWS_ADD_TEST(&rows, a_node_that_its_feed_lacks_is_noted_and_still_there);
