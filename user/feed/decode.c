@@ -236,8 +236,8 @@ static int name_object(struct object *o, bool spaced, struct err *err)
 		return err_set(err, -EINVAL, "%s: a %s without metadata.name", o->where, o->kind);
 	if (!text_is_dns1123(o->name, XM_NAME_LEN - 3, 1))
 		return err_set(err, -EINVAL,
-			       "%s: \"%.64s\" is no name for a %s: use a-z, 0-9, - and dots", o->where,
-			       o->name, o->kind);
+			       "%s: \"%.64s\" is no name for a %s: use a-z, 0-9, - and dots",
+			       o->where, o->name, o->kind);
 	if (spaced) {
 		/* As kubectl apply has it. */
 		o->space = doc_is_null(space) ? "default" : doc_text(space);
@@ -307,7 +307,8 @@ static int add_object(struct decoder *d, const struct doc *doc, const struct pla
 	return decode_kind(d, &o, is, err);
 }
 
-static int add(struct decoder *d, const struct doc *doc, const struct place *place, struct err *err);
+static int add(struct decoder *d, const struct doc *doc, const struct place *place,
+	       struct err *err);
 
 /* "List" holds anything; "NodeList", as an API server answers, lends its items its kind. */
 static int add_list(struct decoder *d, const struct doc *doc, const struct place *place,
@@ -356,9 +357,10 @@ static int add(struct decoder *d, const struct doc *doc, const struct place *pla
 	char buf[DECODE_WHERE_MAX];
 
 	if (doc->type != DOC_MAP)
-		return err_set(err, -EINVAL,
-			       "%s: not a Kubernetes object: a map with apiVersion and kind is wanted",
-			       where(place, doc, buf));
+		return err_set(
+			err, -EINVAL,
+			"%s: not a Kubernetes object: a map with apiVersion and kind is wanted",
+			where(place, doc, buf));
 	kind = doc_text(doc_get(doc, "kind"));
 	api = doc_text(doc_get(doc, "apiVersion"));
 	if (!kind)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Kubernetes objects out of document trees: Node decoded, Service, EndpointSlice, ServiceExport and
- * ServiceImport checked and counted, List unfolded, other kinds counted as skipped. Shared by all transports.
+ * ServiceImport checked and counted, List unfolded, other kinds counted as skipped. Shared by all
+ * transports.
  */
 #ifndef XMESH_FEED_DECODE_H
 #define XMESH_FEED_DECODE_H
@@ -20,7 +21,8 @@ void decoder_free(struct decoder *decoder);
  * "FILE:LINE: Node west-1: ...". Host bits in a CIDR, more than SNAPSHOT_MAX_CIDRS are errors too.
  * -ENOSPC, -ENOMEM. After a failure the decoder is good for decoder_free() only.
  */
-int decoder_add(struct decoder *decoder, const struct doc_set *set, const char *file, struct err *err);
+int decoder_add(struct decoder *decoder, const struct doc_set *set, const char *file,
+		struct err *err);
 /* A sentence for the snapshot's warnings. -ENOMEM. */
 int decoder_warn(struct decoder *decoder, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

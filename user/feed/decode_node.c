@@ -96,8 +96,8 @@ static int addresses(const struct object *o, struct node_object *node, struct er
 	const struct doc *list;
 	int rc;
 
-	rc = object_list(o, doc_path(o->doc, "status", "addresses", NULL), "status.addresses", &list,
-			 err);
+	rc = object_list(o, doc_path(o->doc, "status", "addresses", NULL), "status.addresses",
+			 &list, err);
 	if (rc)
 		return rc;
 	for (size_t t = 0; t < ARRAY_SIZE(types); t++) {
@@ -107,7 +107,8 @@ static int addresses(const struct object *o, struct node_object *node, struct er
 
 			if (!type || strcmp(type, types[t]))
 				continue;
-			rc = object_addr(o, doc_get(list->items[i], "address"), types[t], &addr, err);
+			rc = object_addr(o, doc_get(list->items[i], "address"), types[t], &addr,
+					 err);
 			if (rc)
 				return rc;
 			slot = xm_addr_is_v4(&addr) ? &node->addr4 : &node->addr6;

@@ -178,7 +178,8 @@ static int condition(const struct object *o, const struct doc *conditions, const
 		return 0;
 	}
 	if (d->type != DOC_BOOL)
-		return object_error(o, -EINVAL, err, "conditions.%s is neither true nor false", key);
+		return object_error(o, -EINVAL, err, "conditions.%s is neither true nor false",
+				    key);
 	*ret_value = d->integer;
 	return 0;
 }
@@ -187,7 +188,7 @@ static int decode_endpoint(const struct object *o, const struct doc *endpoint, b
 			   int *ret_class, struct err *err)
 {
 	const struct doc *list, *conditions = doc_get(endpoint, "conditions");
-	bool ready, serving, terminating;
+	bool ready = false, serving = false, terminating = false;
 	struct xm_addr addr;
 	int rc;
 

@@ -174,7 +174,8 @@ bool git_is_tracked(const struct git *git, const char *path)
 	if (len < 12 || memcmp(index, "DIRC\0\0\0", 7) || (index[7] != 2 && index[7] != 3))
 		return false;
 	/* The byte before a path is the low one of its length: not so in the middle of a longer. */
-	for (at = index + 12; (at = memmem(at, (size_t)(index + len - at), name, name_len + 1)); at++)
+	for (at = index + 12; (at = memmem(at, (size_t)(index + len - at), name, name_len + 1));
+	     at++)
 		if ((unsigned char)at[-1] == (name_len & 0xff))
 			return true;
 	return false;

@@ -13,7 +13,7 @@
 struct git {
 	char tree[PATH_MAX];   /* the work tree */
 	char dir[PATH_MAX];    /* its .git folder, or what its .git file names */
-	char common[PATH_MAX]; /* where the refs are: dir, but of a linked work tree the main one's */
+	char common[PATH_MAX]; /* where the refs are; not dir in a linked work tree */
 	char ref[512];         /* what HEAD points to, "" when it is detached */
 };
 

@@ -31,9 +31,10 @@ static int decode_file(struct decoder *decoder, struct tree_file *file, struct e
 	if (set->n)
 		rc = decoder_add(decoder, set, file->shown, err);
 	else
-		rc = err_set(err, -EINVAL,
-			     "%s: no object in it; an empty file may be half of one, remove it if not",
-			     file->shown);
+		rc = err_set(
+			err, -EINVAL,
+			"%s: no object in it; an empty file may be half of one, remove it if not",
+			file->shown);
 	doc_set_free(set);
 	return rc;
 }
@@ -50,9 +51,11 @@ static int decode_tree(struct decoder *decoder, struct tree *tree, bool all_watc
 			return rc;
 	}
 	if (!all_watched) {
-		rc = decoder_warn(decoder,
-				  "%s: the kernel cannot watch all of it, changes may be seen after 30 s "
-				  "only: raise fs.inotify.max_user_watches", tree->path);
+		rc = decoder_warn(
+			decoder,
+			"%s: the kernel cannot watch all of it, changes may be seen after 30 s "
+			"only: raise fs.inotify.max_user_watches",
+			tree->path);
 		if (rc)
 			return err_set(err, rc, "out of memory");
 	}

@@ -78,7 +78,10 @@ static bool has_control(const char *name)
 
 static int open_beneath(int root, const char *rel, int flags)
 {
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_BENEATH };
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH,
+	};
 	long fd = syscall(SYS_openat2, root, rel, &how, sizeof(how));
 
 	return fd < 0 ? -errno : (int)fd;
@@ -92,8 +95,10 @@ static int open_error(const struct walk *w, const char *rel, int code)
 	case -ENOENT:
 	case -ENOTDIR:
 	case -EAGAIN:
-		return err_set(w->err, -EAGAIN, "%s/%s: changed while it was looked at, or a symbolic "
-						"link to nothing", path, rel);
+		return err_set(w->err, -EAGAIN,
+			       "%s/%s: changed while it was looked at, or a symbolic "
+			       "link to nothing",
+			       path, rel);
 	case -ELOOP:
 		return err_set(w->err, code, "%s/%s: a loop of symbolic links", path, rel);
 	case -EXDEV:
@@ -103,7 +108,8 @@ static int open_error(const struct walk *w, const char *rel, int code)
 	case -EPERM:
 		return err_set(w->err, -EACCES, "%s/%s: no permission to read it", path, rel);
 	default:
-		return err_set(w->err, code, "%s/%s: cannot open it: %s", path, rel, strerror(-code));
+		return err_set(w->err, code, "%s/%s: cannot open it: %s", path, rel,
+			       strerror(-code));
 	}
 }
 
@@ -187,8 +193,8 @@ static int walk_folder(struct walk *w, const char *rel, unsigned int depth)
 	int n, rc = 0;
 
 	if (depth > FEED_MAX_DEPTH)
-		return err_set(w->err, -EINVAL, "%s/%s: more than %d folders deep", w->tree->path, rel,
-			       FEED_MAX_DEPTH);
+		return err_set(w->err, -EINVAL, "%s/%s: more than %d folders deep", w->tree->path,
+			       rel, FEED_MAX_DEPTH);
 	fd = open_beneath(w->tree->root, *rel ? rel : ".", O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return open_error(w, rel, fd);
@@ -197,9 +203,10 @@ static int walk_folder(struct walk *w, const char *rel, unsigned int depth)
 		return open_error(w, rel, -errno);
 	for (unsigned int i = 0; i < depth; i++)
 		if (w->above[i].st_dev == here->st_dev && w->above[i].st_ino == here->st_ino)
-			return err_set(w->err, -ELOOP,
-				       "%s/%s: a symbolic link that leads back to a folder above it",
-				       w->tree->path, rel);
+			return err_set(
+				w->err, -ELOOP,
+				"%s/%s: a symbolic link that leads back to a folder above it",
+				w->tree->path, rel);
 	watches_folder(w->watches, fd);
 
 	n = scandirat(fd, ".", &entries, visible, by_name);
@@ -246,9 +253,10 @@ static int check_busy(const struct git *git, struct err *err)
 {
 	if (!git_is_busy(git))
 		return 0;
-	return err_set(err, -EBUSY,
-		       "%s/index.lock: a git command is at work there; if none runs, remove that file",
-		       git->dir);
+	return err_set(
+		err, -EBUSY,
+		"%s/index.lock: a git command is at work there; if none runs, remove that file",
+		git->dir);
 }
 
 static void watch_git(struct watches *watches, struct git *git)
@@ -322,9 +330,11 @@ int tree_open(const char *path, struct watches *watches, struct tree **ret_tree,
 	else
 		rc = err_set(err, -EINVAL, "%s: neither a folder nor a regular file", path);
 	if (!rc && !t->n_files)
-		rc = err_set(err, -ENOENT,
-			     "%s: no *.yaml, *.yml or *.json in it; a cluster without nodes is a file "
-			     "with an empty List", path);
+		rc = err_set(
+			err, -ENOENT,
+			"%s: no *.yaml, *.yml or *.json in it; a cluster without nodes is a file "
+			"with an empty List",
+			path);
 	if (rc)
 		goto fail;
 	t->stamp = digest(&stamp);
@@ -363,16 +373,17 @@ static int read_files(struct tree *t, bool single, struct err *err)
 	for (size_t i = 0; i < t->n_files; i++) {
 		struct tree_file *f = &t->files[i];
 
-		rc = single ? file_read(AT_FDCWD, self, f->shown, FEED_MAX_FILE, 0, &f->text, &f->len,
-					err)
+		rc = single ? file_read(AT_FDCWD, self, f->shown, FEED_MAX_FILE, 0, &f->text,
+					&f->len, err)
 			    : file_read(t->root, f->name, f->shown, FEED_MAX_FILE, 1, &f->text,
 					&f->len, err);
 		if (rc)
 			return rc;
 		total += f->len;
 		if (total > FEED_MAX_TOTAL)
-			return err_set(err, -EFBIG, "%s: its files have more than %u bytes together",
-				       t->path, FEED_MAX_TOTAL);
+			return err_set(err, -EFBIG,
+				       "%s: its files have more than %u bytes together", t->path,
+				       FEED_MAX_TOTAL);
 	}
 	return 0;
 }
@@ -419,7 +430,8 @@ static void name_revision(struct tree *t, bool single)
 	struct git git;
 
 	real_path(t->root, real);
-	for (char *slash = real + strlen(real); (slash = memrchr(real, '/', (size_t)(slash - real)));) {
+	for (char *slash = real + strlen(real);
+	     (slash = memrchr(real, '/', (size_t)(slash - real)));) {
 		int len = git_hex(slash + 1);
 
 		if (len) {

@@ -15,7 +15,7 @@
  * finished. One mask for all, because a folder has one watch whatever it is watched for.
  */
 #define MASK                                                                                       \
-	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY |         \
+	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY |        \
 	 IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 #define MAX_LINKS 40 /* as the kernel */
@@ -157,8 +157,8 @@ void watches_way(struct watches *watches, const char *base, const char *path)
 			continue;
 		}
 		add(watches, at, name);
-		if ((size_t)snprintf(next, sizeof(next), "%s/%s", strcmp(at, "/") ? at : "", name) >=
-		    sizeof(next))
+		if ((size_t)snprintf(next, sizeof(next), "%s/%s", strcmp(at, "/") ? at : "",
+				     name) >= sizeof(next))
 			return;
 		len = readlink(next, link, sizeof(link) - 1);
 		if (len < 0) {

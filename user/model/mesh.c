@@ -105,11 +105,12 @@ static int check_prefixes(const struct claims *claims, struct err *err)
 		const struct claim *l = &claims->prefixes[i - 1], *r = &claims->prefixes[i];
 
 		if (prefix_overlaps(&l->prefix, &r->prefix))
-			return err_set(err, -EINVAL,
-				       "pod prefix %s of %s overlaps %s of %s: a pod address must lead "
-				       "to one node, change one of them",
-				       prefix_format(&l->prefix, ta), who(l, a),
-				       prefix_format(&r->prefix, tb), who(r, b));
+			return err_set(
+				err, -EINVAL,
+				"pod prefix %s of %s overlaps %s of %s: a pod address must lead "
+				"to one node, change one of them",
+				prefix_format(&l->prefix, ta), who(l, a),
+				prefix_format(&r->prefix, tb), who(r, b));
 	}
 	return 0;
 }
@@ -145,11 +146,12 @@ static int check_addrs(const struct claims *claims, struct err *err)
 				       addr_format(&addr->prefix.addr, ta));
 		prefix = prefix_before(claims, addr);
 		if (prefix && prefix_contains(&prefix->prefix, &addr->prefix.addr))
-			return err_set(err, -EINVAL,
-				       "address %s of %s lies in pod prefix %s of %s: a tunnel to it "
-				       "would lead into itself",
-				       addr_format(&addr->prefix.addr, ta), who(addr, a),
-				       prefix_format(&prefix->prefix, tb), who(prefix, b));
+			return err_set(
+				err, -EINVAL,
+				"address %s of %s lies in pod prefix %s of %s: a tunnel to it "
+				"would lead into itself",
+				addr_format(&addr->prefix.addr, ta), who(addr, a),
+				prefix_format(&prefix->prefix, tb), who(prefix, b));
 	}
 	return 0;
 }
@@ -168,11 +170,12 @@ static int check_lengths(const struct claims *claims, struct err *err)
 			continue;
 		seen[family][c->prefix.plen] = true;
 		if (++n[family] > XM_MAX_PLENS)
-			return err_set(err, -ENOSPC,
-				       "more than %d different lengths of %s pod prefixes: /%u of %s is "
-				       "one too many, use fewer lengths",
-				       XM_MAX_PLENS, family ? "IPv6" : "IPv4",
-				       prefix_len(&c->prefix), who(c, buf));
+			return err_set(
+				err, -ENOSPC,
+				"more than %d different lengths of %s pod prefixes: /%u of %s is "
+				"one too many, use fewer lengths",
+				XM_MAX_PLENS, family ? "IPv6" : "IPv4", prefix_len(&c->prefix),
+				who(c, buf));
 	}
 	return 0;
 }

@@ -93,7 +93,8 @@ static int warn_lost(struct snapshot *s, size_t lost)
 	s->warnings = calloc(1, sizeof(*s->warnings));
 	if (!s->warnings ||
 	    asprintf(&s->warnings[0],
-		     "%zu pinned routes name a node that is not in xm_node_names: left out", lost) < 0)
+		     "%zu pinned routes name a node that is not in xm_node_names: left out",
+		     lost) < 0)
 		return -ENOMEM;
 	s->n_warnings = 1;
 	return 0;

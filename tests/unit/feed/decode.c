@@ -208,7 +208,8 @@ static const struct good goods[] = {
 	  NODE("spec: {podCIDR: 10.1.0.0/24}\n"
 	       "status: {addresses: [{type: ExternalIP, address: 203.0.113.1},\n"
 	       "  {type: ExternalIP, address: '2001:db8::1'}, {type: Hostname, address: n1},\n"
-	       "  {type: InternalIP, address: 192.0.2.1}, {type: InternalIP, address: 192.0.2.2}]}\n"),
+	       "  {type: InternalIP, address: 192.0.2.1},\n"
+	       "  {type: InternalIP, address: 192.0.2.2}]}\n"),
 	  NULL, "192.0.2.1", "2001:db8::1", 1, 1, 0, 0 },
 	{ "several documents, unknown kinds counted",
 	  NODE("spec: {podCIDR: 10.1.0.0/24}\n" ADDRS)
@@ -251,9 +252,9 @@ static void test_good_objects(void **state)
 			fail_msg("%s: %s", g->name, err.text);
 		if (s->n_nodes != g->nodes || s->counts.items != g->items ||
 		    s->counts.skipped != g->skipped || s->n_warnings != g->warnings)
-			fail_msg("%s: %zu nodes, %zu items, %zu skipped, %zu warnings (%s)", g->name,
-				 s->n_nodes, s->counts.items, s->counts.skipped, s->n_warnings,
-				 s->n_warnings ? s->warnings[0] : "");
+			fail_msg("%s: %zu nodes, %zu items, %zu skipped, %zu warnings (%s)",
+				 g->name, s->n_nodes, s->counts.items, s->counts.skipped,
+				 s->n_warnings, s->n_warnings ? s->warnings[0] : "");
 		for (size_t j = 0; s->n_nodes && j < s->nodes[0].n_cidrs; j++) {
 			strcat(cidrs, prefix_format(&s->nodes[0].cidrs[j], buf));
 			strcat(cidrs, " ");
@@ -336,8 +337,10 @@ static const struct {
 	  "0.0.0.0/0 is no range of pod addresses" },
 	{ "all of IPv6 as pods", NODE("spec: {podCIDRs: ['::/0']}\n"),
 	  "::/0 is no range of pod addresses" },
-	{ "link-local pods", NODE("spec: {podCIDRs: ['fe80::/64']}\n"), "no range of pod addresses" },
-	{ "multicast pods", NODE("spec: {podCIDRs: [224.0.0.0/24]}\n"), "no range of pod addresses" },
+	{ "link-local pods", NODE("spec: {podCIDRs: ['fe80::/64']}\n"),
+	  "no range of pod addresses" },
+	{ "multicast pods", NODE("spec: {podCIDRs: [224.0.0.0/24]}\n"),
+	  "no range of pod addresses" },
 	{ "an annotation with an empty item",
 	  NODE("  annotations: {xmesh.io/pod-cidrs: '10.1.0.0/24,,'}\n"),
 	  "annotation xmesh.io/pod-cidrs: \"\" is not a prefix" },
@@ -384,7 +387,8 @@ static const struct {
 	{ "a namespace that is none",
 	  "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: a.b}\n",
 	  "metadata.namespace is not a DNS label" },
-	{ "no affinity", SERVICE("spec: {sessionAffinityConfig: {clientIP: {timeoutSeconds: 0}}}\n"),
+	{ "no affinity",
+	  SERVICE("spec: {sessionAffinityConfig: {clientIP: {timeoutSeconds: 0}}}\n"),
 	  "timeoutSeconds is not a number from 1 to 86400" },
 	{ "a slice of no type", SLICE("endpoints: null\n"), "addressType is none of" },
 	{ "IPv6 in an IPv4 slice",

@@ -342,7 +342,8 @@ static void test_a_file_behind_a_link_is_changed_in_place(void **state)
 	end(&s);
 }
 
-#define GIT "cd %s && git -c user.name=t -c user.email=t@example.invalid -c init.defaultBranch=main "
+#define GIT                                                                                        \
+	"cd %s && git -c user.name=t -c user.email=t@example.invalid -c init.defaultBranch=main "
 
 static void git(const char *args)
 {
@@ -380,7 +381,7 @@ static void test_a_git_checkout_in_place(void **state)
 	struct seen s;
 
 	if (system("git --version >/dev/null 2>&1")) {
-		print_message("no git here: install it\n");
+		print_message("skip: no git here, install it\n");
 		skip();
 	}
 	git("init -q");
@@ -500,7 +501,7 @@ static void test_a_path_may_appear_later(void **state)
 	end(&s);
 }
 
-/* ---- what leaves the last good state ---------------------------------------------------------- */
+/* ---- what leaves the last good state ------------------------------------------------------- */
 
 static void make_fifo(void)
 {
@@ -684,7 +685,7 @@ static void test_a_bad_start_is_told_and_mended(void **state)
 	end(&s);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------- */
 
 static void test_poke_reads_and_says_unchanged(void **state)
 {

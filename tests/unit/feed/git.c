@@ -37,7 +37,7 @@ static void rev_parse(const char *folder, char commit[65])
 static void make_repository(void)
 {
 	if (system("git --version >/dev/null 2>&1")) {
-		print_message("no git here: install it\n");
+		print_message("skip: no git here, install it\n");
 		skip();
 	}
 	git("init -q");

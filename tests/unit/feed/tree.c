@@ -130,8 +130,11 @@ static void test_a_change_between_listing_and_reading_is_noticed(void **state)
 		struct tree *t;
 		int rc;
 
-		assert_int_equal(temp_run("cd %s && rm -rf t u && mkdir t && printf a > t/a.yaml && "
-					  "printf b > t/b.yaml", temp_root), 0);
+		assert_int_equal(
+			temp_run("cd %s && rm -rf t u && mkdir t && printf a > t/a.yaml && "
+				 "printf b > t/b.yaml",
+				 temp_root),
+			0);
 		t = open_tree(temp("t"));
 		assert_int_equal(temp_run("cd %s && %s", temp_root, changes[i]), 0);
 		rc = tree_load(t, &err);

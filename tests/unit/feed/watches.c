@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which changes are seen, and which are not: inotify reports before the call that made them ends. */
+/* Which changes are seen and which not: inotify reports before the call that made them ends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,8 @@ static void test_what_is_seen(void **state)
 		assert_int_equal(temp_run("cd %s && rm -rf * && mkdir -p d/e && touch d/f g && "
 					  "ln -s d l && ln -s l ll", temp_root), 0);
 		w = make(rows[i].way, rows[i].folder);
-		assert_int_equal(temp_run("cd %s && (%s) >/dev/null", temp_root, rows[i].change), 0);
+		assert_int_equal(temp_run("cd %s && (%s) >/dev/null", temp_root, rows[i].change),
+				 0);
 		seen = watches_drain(w);
 		if (seen != rows[i].seen)
 			fail_msg("%s: %d", rows[i].name, seen);

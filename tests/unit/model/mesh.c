@@ -91,7 +91,8 @@ static const struct {
 	  { { 0, "n1", { "10.0.0.0/8" }, NULL, NULL }, { 1, "n1", { "a00::/8" }, NULL, NULL } },
 	  { NULL } },
 	{ "the same prefix in two clusters",
-	  { { 0, "n1", { "10.1.0.0/24" }, NULL, NULL }, { 1, "n2", { "10.1.0.0/24" }, NULL, NULL } },
+	  { { 0, "n1", { "10.1.0.0/24" }, NULL, NULL },
+	    { 1, "n2", { "10.1.0.0/24" }, NULL, NULL } },
 	  { "10.1.0.0/24 of Node n", "Node n1 of cluster east (0.yaml:1)", "overlaps",
 	    "Node n2 of cluster west (1.yaml:2)" } },
 	{ "a prefix inside another one",
@@ -100,10 +101,12 @@ static const struct {
 	  { "pod prefix 10.1.0.0/16 of Node n2 of cluster north (2.yaml:2) overlaps",
 	    "10.1.7.0/24 of Node n1 of cluster west (1.yaml:1)" } },
 	{ "an IPv6 prefix inside another one",
-	  { { 1, "n1", { "fd00:1:2::/48" }, NULL, NULL }, { 2, "n2", { "fd00:1::/32" }, NULL, NULL } },
+	  { { 1, "n1", { "fd00:1:2::/48" }, NULL, NULL },
+	    { 2, "n2", { "fd00:1::/32" }, NULL, NULL } },
 	  { "pod prefix fd00:1::/32 of", "overlaps fd00:1:2::/48 of" } },
 	{ "two prefixes of one cluster",
-	  { { 1, "n1", { "10.1.0.0/24" }, NULL, NULL }, { 1, "n2", { "10.1.0.128/25" }, NULL, NULL } },
+	  { { 1, "n1", { "10.1.0.0/24" }, NULL, NULL },
+	    { 1, "n2", { "10.1.0.128/25" }, NULL, NULL } },
 	  { "10.1.0.0/24 of Node n1 of cluster west (1.yaml:1)",
 	    "10.1.0.128/25 of Node n2 of cluster west (1.yaml:2)" } },
 	{ "two prefixes of one node",
@@ -114,21 +117,25 @@ static const struct {
 	    { 1, "n2", { "9.0.0.0/8", "11.0.0.0/8", "10.255.255.0/24" }, NULL, NULL } },
 	  { "10.0.0.0/8 of Node n1", "overlaps 10.255.255.0/24 of Node n2" } },
 	{ "one address on two nodes",
-	  { { 0, "n1", { NULL }, "192.0.2.1", NULL }, { 2, "n2", { NULL }, "192.0.2.1", NULL } },
+	  { { 0, "n1", { NULL }, "192.0.2.1", NULL },
+	    { 2, "n2", { NULL }, "192.0.2.1", NULL } },
 	  { "Node n1 of cluster east (0.yaml:1)", "Node n2 of cluster north (2.yaml:2)",
 	    "have the same address 192.0.2.1" } },
 	{ "one IPv6 address on two nodes",
-	  { { 0, "n1", { NULL }, NULL, "2001:db8::1" }, { 0, "n2", { NULL }, NULL, "2001:db8::1" } },
+	  { { 0, "n1", { NULL }, NULL, "2001:db8::1" },
+	    { 0, "n2", { NULL }, NULL, "2001:db8::1" } },
 	  { "have the same address 2001:db8::1" } },
 	{ "a node inside of another's prefix",
-	  { { 0, "n1", { "192.0.2.0/24" }, NULL, NULL }, { 1, "n2", { NULL }, "192.0.2.200", NULL } },
+	  { { 0, "n1", { "192.0.2.0/24" }, NULL, NULL },
+	    { 1, "n2", { NULL }, "192.0.2.200", NULL } },
 	  { "address 192.0.2.200 of Node n2 of cluster west (1.yaml:2)",
 	    "lies in pod prefix 192.0.2.0/24 of Node n1 of cluster east (0.yaml:1)" } },
 	{ "a node inside of its own prefix",
 	  { { 0, "n1", { "2001:db8::/64" }, NULL, "2001:db8::1" } },
 	  { "address 2001:db8::1 of Node n1", "lies in pod prefix 2001:db8::/64 of Node n1" } },
 	{ "a node just behind a prefix",
-	  { { 0, "n1", { "192.0.2.0/25", "fd00::/64" }, "192.0.2.128", "fd00:0:0:1::" } }, { NULL } },
+	  { { 0, "n1", { "192.0.2.0/25", "fd00::/64" }, "192.0.2.128", "fd00:0:0:1::" } },
+	  { NULL } },
 	{ "a name twice in one cluster",
 	  { { 1, "n1", { NULL }, NULL, NULL }, { 1, "n1", { NULL }, NULL, NULL } },
 	  { "cluster west has two Nodes named n1 (1.yaml:1 and 1.yaml:2)" } },
@@ -202,7 +209,8 @@ static void test_16_lengths_a_family_are_the_limit(void **state)
 	}
 	/* The 17th IPv4 prefix has the length of the first, the IPv6 one does not. */
 	assert_int_equal(mesh_new(&w.config, w.list, w.origins, &mesh, &err), -ENOSPC);
-	assert_non_null(strstr(err.text, "more than 16 different lengths of IPv6 pod prefixes: /64"));
+	assert_non_null(strstr(err.text, "more than 16 different lengths of IPv6 pod prefixes: "
+					 "/64"));
 	world_done(&w);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Pinned tables to a snapshot: complete, of one cluster only, and without trust in what is pinned. */
+/* Pinned tables to a snapshot: all of one cluster, and without trust in what is pinned. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
