@@ -20,8 +20,8 @@
 
 struct nl {
 	struct mnl_socket *sock;
-	unsigned int seq, portid;
-	char buf[RECEIVE_BYTES];
+	unsigned int seq;
+	char buf[RECEIVE_BYTES] __attribute__((aligned(8)));
 };
 
 int nl_open(struct nl **ret_nl, struct err *err)
@@ -42,7 +42,6 @@ int nl_open(struct nl **ret_nl, struct err *err)
 	/* Both are niceties of the kernel (5.0 has both): without them errors are just shorter. */
 	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &on, sizeof(on));
 	mnl_socket_setsockopt(nl->sock, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
-	nl->portid = mnl_socket_get_portid(nl->sock);
 
 	*ret_nl = take(nl);
 	return 0;

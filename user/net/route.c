@@ -138,7 +138,7 @@ static void put_addr(struct nlmsghdr *nlh, uint16_t type, const struct xm_addr *
 /* RTA_GATEWAY, or RTA_VIA where the gateway is of the other family (RFC 8950 style, Linux 5.2). */
 static void put_gateway(struct nlmsghdr *nlh, const struct route_fact *route)
 {
-	char buf[sizeof(struct rtvia) + 16];
+	char buf[sizeof(struct rtvia) + 16] __attribute__((aligned(8)));
 	struct rtvia *via = (struct rtvia *)buf;
 
 	if (xm_addr_is_v4(&route->gateway) == xm_addr_is_v4(&route->prefix.addr)) {

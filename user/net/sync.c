@@ -76,7 +76,7 @@ static void forget(struct reading *r)
 
 static int dump_routes(struct nl *nl, struct reading *r, uint8_t family, struct err *err)
 {
-	char buf[ROUTE_MESSAGE_MAX];
+	char buf[ROUTE_MESSAGE_MAX] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	int code;
@@ -95,7 +95,7 @@ static int dump_routes(struct nl *nl, struct reading *r, uint8_t family, struct 
 
 static int dump_neighs(struct nl *nl, struct reading *r, struct err *err)
 {
-	char buf[ROUTE_MESSAGE_MAX];
+	char buf[ROUTE_MESSAGE_MAX] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ndmsg));
@@ -126,7 +126,8 @@ static int talk_neigh(struct nl *nl, uint32_t device, const struct kernel_neigh 
 		      struct err *err)
 {
 	bool v4 = xm_addr_is_v4(&neigh->addr);
-	char buf[ROUTE_MESSAGE_MAX], what[96], text[ADDR_TEXT_MAX];
+	char buf[ROUTE_MESSAGE_MAX] __attribute__((aligned(8)));
+	char what[96], text[ADDR_TEXT_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 
@@ -148,7 +149,8 @@ static int talk_neigh(struct nl *nl, uint32_t device, const struct kernel_neigh 
 
 static int talk_route(struct nl *nl, const struct sync_op *op, struct err *err)
 {
-	char buf[ROUTE_MESSAGE_MAX], text[PREFIX_TEXT_MAX], what[64];
+	char buf[ROUTE_MESSAGE_MAX] __attribute__((aligned(8)));
+	char text[PREFIX_TEXT_MAX], what[64];
 	struct nlmsghdr *nlh;
 
 	if (op->verb == SYNC_ROUTE_DELETE)

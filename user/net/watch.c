@@ -26,7 +26,7 @@
 #define LATEST_MS 100
 #define RECEIVE_BUFFER (4 * 1024 * 1024)
 #define READS_PER_TURN 64    /* of the loop: a storm must not starve the others on it */
-#define KNOWN_MAX 65536      /* neighbours remembered; beyond that every event counts */
+#define KNOWN_MAX 65536      /* neighbours remembered; beyond that every event of others counts */
 
 /* Who is known to be where: neighbours by address, FDB entries by MAC. */
 struct known_key {
@@ -50,7 +50,8 @@ struct watch {
 	void (*changed)(void *user);
 	void *user;
 	struct known *known;
-	char buf[65536];
+	bool blind;         /* not all neighbours are known: every event of an unknown one counts */
+	char buf[65536] __attribute__((aligned(8)));
 };
 
 /* ---- neighbours ------------------------------------------------------------------------------ */
@@ -61,20 +62,21 @@ static void forget(struct watch *w, struct known *known)
 	free(known);
 }
 
-static bool remember(struct watch *w, const struct known *now)
+static void remember(struct watch *w, const struct known *now)
 {
 	struct known *known;
 
-	if (HASH_COUNT(w->known) >= KNOWN_MAX || !(known = calloc(1, sizeof(*known))))
-		return false;
+	if (HASH_COUNT(w->known) >= KNOWN_MAX || !(known = calloc(1, sizeof(*known)))) {
+		w->blind = true;
+		return;
+	}
 	*known = *now;
 	HASH_ADD(hh, w->known, key, sizeof(known->key), known);
 	/* uthash leaves the table pointer empty when it could not add. */
 	if (!known->hh.tbl) {
 		free(known);
-		return false;
+		w->blind = true;
 	}
-	return true;
 }
 
 /* The key and state that a neighbour or FDB message tells. False: of no interest. */
@@ -119,10 +121,9 @@ static bool neigh_matters(struct watch *w, const struct nlmsghdr *nlh)
 		return false;
 	HASH_FIND(hh, w->known, &now.key, sizeof(now.key), known);
 	if (!known) {
-		/* One that could not be remembered will count again, which does no harm. */
 		if (now.usable)
 			remember(w, &now);
-		return now.usable || HASH_COUNT(w->known) >= KNOWN_MAX;
+		return now.usable || w->blind;
 	}
 	if (now.usable && !memcmp(now.mac, known->mac, sizeof(now.mac)))
 		return false;
@@ -131,6 +132,47 @@ static bool neigh_matters(struct watch *w, const struct nlmsghdr *nlh)
 	else
 		forget(w, known);
 	return true;
+}
+
+static int know(const struct nlmsghdr *nlh, void *data)
+{
+	neigh_matters(data, nlh);
+	return MNL_CB_OK;
+}
+
+static int know_family(struct watch *w, uint8_t family, struct nl *nl, struct err *err)
+{
+	char buf[256] __attribute__((aligned(8)));
+	int code = -EINTR;
+
+	for (int i = 0; i < 10 && code == -EINTR; i++) {
+		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+		struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
+
+		nlh->nlmsg_type = RTM_GETNEIGH;
+		nlh->nlmsg_flags = NLM_F_DUMP;
+		ndm->ndm_family = family;
+		code = nl_talk(nl, nlh, know, w, "reading the neighbours", err);
+	}
+	return code;
+}
+
+/* What is there already, so that its end is seen as a change. */
+static int know_all(struct watch *w, struct err *err)
+{
+	struct known *known, *next;
+	struct nl *nl;
+	int code = nl_open(&nl, err);
+
+	if (code)
+		return code;
+	HASH_ITER(hh, w->known, known, next)
+		forget(w, known);
+	w->blind = false;
+	if (!(code = know_family(w, AF_UNSPEC, nl, err)))
+		code = know_family(w, AF_BRIDGE, nl, err);
+	nl_close(nl);
+	return code;
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -193,16 +235,18 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	bool any = false;
 	ssize_t len;
 
+	/* An overrun shows as EPOLLERR, upon which libuv ends the polling (uv__poll_io(), 1.44); the
+	 * recv() below takes the error off the socket. */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_readable);
 	for (int i = 0; i < READS_PER_TURN; i++) {
 		len = recv(mnl_socket_get_fd(w->sock), w->buf, sizeof(w->buf), MSG_DONTWAIT);
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS) {
 			/* Events were lost, and with them what we believed to be known. */
-			struct known *known, *next;
-
-			HASH_ITER(hh, w->known, known, next)
-				forget(w, known);
+			if (know_all(w, NULL))
+				w->blind = true;
 			any = true;
 			continue;
 		}
@@ -215,30 +259,6 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
-
-static int know(const struct nlmsghdr *nlh, void *data)
-{
-	neigh_matters(data, nlh);
-	return MNL_CB_OK;
-}
-
-/* What is there already, so that its end is seen as a change. */
-static int know_all(struct watch *w, uint8_t family, struct nl *nl, struct err *err)
-{
-	char buf[256];
-	int code = -EINTR;
-
-	for (int i = 0; i < 10 && code == -EINTR; i++) {
-		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-		struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
-
-		nlh->nlmsg_type = RTM_GETNEIGH;
-		nlh->nlmsg_flags = NLM_F_DUMP;
-		ndm->ndm_family = family;
-		code = nl_talk(nl, nlh, know, w, "reading the neighbours", err);
-	}
-	return code;
-}
 
 static int listen_to(struct watch *w, struct err *err)
 {
@@ -288,15 +308,9 @@ static void on_closed(uv_handle_t *handle)
 /* Listening comes before reading: what changes in between is seen twice rather than never. */
 static int prepare(struct watch *w, struct err *err)
 {
-	struct nl *nl;
 	int code = listen_to(w, err);
 
-	if (code || (code = nl_open(&nl, err)))
-		return code;
-	if (!(code = know_all(w, AF_UNSPEC, nl, err)))
-		code = know_all(w, AF_BRIDGE, nl, err);
-	nl_close(nl);
-	return code;
+	return code ? code : know_all(w, err);
 }
 
 int watch_new(uv_loop_t *loop, void (*changed)(void *user), void *user, struct watch **ret_watch,
