@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Each program's own cost by BPF_PROG_TEST_RUN, everything but adjust_room: one JSON line per row
- * on stdout. ns are gross: the clock, the re-arming wrapper and the tail call are in them;
- * `baseline` is the same with a program that returns at once. Rows and baselines are interleaved.
- * A row fails, and the exit status with it, unless every run of every round had the expected
- * verdict, left the length alone and moved the expected counter.
+ * prog_bench [PROGRAM...]: each program's own cost by BPF_PROG_TEST_RUN, everything but
+ * adjust_room: one JSON line per row on stdout. ns are gross: the clock, the re-arming wrapper and
+ * the tail call are in them; `baseline` is the same with a program that returns at once. Rows and
+ * baselines are interleaved. A row fails, and the exit status with it, unless every run of every
+ * round had the expected verdict, left the length alone and moved the expected counter.
  *
  * 65 536 flows differ in their source port and go to, or come from, 256 nodes. "+hash" rows forget
  * the skb's flow hash before each run, as for the packets of an unconnected UDP socket; TCP's have
@@ -228,6 +228,15 @@ static void run_cell(struct wrapper *w, const struct row *row, uint32_t flows, i
 	}
 }
 
+/* The row is wanted: no names given, or its program's is among them. */
+static bool is_wanted(const struct row *row, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(row->program, argv[i]))
+			return true;
+	return argc < 2;
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -235,7 +244,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct wrapper *w;
 	int bad = 0;
@@ -248,13 +257,14 @@ int main(void)
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t f = 0; f < ARRAY_SIZE(flow_counts); f++)
 			for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-				run_cell(w, &rows[i], flow_counts[f], round, &cells[i][f]);
+				if (is_wanted(&rows[i], argc, argv))
+					run_cell(w, &rows[i], flow_counts[f], round, &cells[i][f]);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		for (size_t f = 0; f < ARRAY_SIZE(flow_counts); f++) {
 			struct cell *c = &cells[i][f];
 
 			bad += c->bad;
-			if (c->bad)
+			if (c->bad || !is_wanted(&rows[i], argc, argv))
 				continue;
 			qsort(c->ns, ROUNDS, sizeof(c->ns[0]), compare);
 			qsort(c->base, ROUNDS, sizeof(c->base[0]), compare);
