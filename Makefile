@@ -10,7 +10,8 @@ B := build
 
 VERSION := $(shell sed -n 's/^\#define XMESH_VERSION "\(.*\)"/\1/p' user/core/version.h)
 PKGS := libbpf libmnl libuv json-c yaml-0.1 smartcols libsystemd
-MULTIARCH := $(shell $(CC) -dumpmachine)
+# clang says -pc- where Debian folders do not.
+MULTIARCH := $(subst -pc-,-,$(shell $(CC) -dumpmachine))
 
 WARN := -Wall -Wextra -Werror=implicit-function-declaration -Wmissing-prototypes -Wstrict-prototypes \
 	-Wshadow -Wno-unused-parameter
