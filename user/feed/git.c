@@ -2,8 +2,10 @@
 /* HEAD, refs, packed-refs and the index, read as files. Not for: objects, or writing anything. */
 #include "feed/git.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +17,7 @@
 #define SMALL 4096
 #define MAX_REFS (16u << 20)
 #define MAX_INDEX (256u << 20)
+#define MAX_SEARCH (1ull << 30) /* bytes of the index times files: half a second */
 
 /* Join into @ret; -ENAMETOOLONG leaves it empty. An absolute @name stands for itself. */
 static int join(const char *folder, const char *name, char ret[PATH_MAX])
@@ -156,27 +159,73 @@ int git_commit(struct git *git, char ret_commit[65])
 	return packed_ref(git, ret_commit);
 }
 
-bool git_is_tracked(const struct git *git, const char *path)
-{
-	size_t tree = strlen(git->tree), len, name_len;
-	auto_free char *index = NULL;
-	const char *name, *at;
-	char file[PATH_MAX];
+/* An entry of the index before its name: stat fields of 4 bytes each, the object id, 2 of flags. */
+#define ENTRY_MTIME 8
+#define ENTRY_SIZE 36
+#define ENTRY_ID 40
 
-	if (strncmp(path, git->tree, tree) || path[tree] != '/')
+struct index {
+	const char *text;
+	size_t len;
+	size_t head; /* bytes of an entry before its name */
+};
+
+static uint32_t number_at(const char *p)
+{
+	uint32_t n;
+
+	memcpy(&n, p, sizeof(n));
+	return be32toh(n);
+}
+
+/* The entry of @name, NULL if there is none. */
+static const char *find_entry(const struct index *index, const char *name)
+{
+	const char *at = index->text + index->head, *end = index->text + index->len;
+	size_t len = strlen(name);
+
+	/* The byte before a name is the low one of its length: not so in the middle of a longer. */
+	for (; at < end && (at = memmem(at, (size_t)(end - at), name, len + 1)); at++)
+		if ((unsigned char)at[-1] == (len & 0xff))
+			return at - index->head;
+	return NULL;
+}
+
+static bool is_clean(const struct index *index, const char *name, const struct stat *st)
+{
+	const char *entry = find_entry(index, name);
+
+	if (!entry)
 		return false;
-	name = path + tree + 1;
-	name_len = strlen(name);
-	if (join(git->dir, "index", file) ||
-	    file_read(AT_FDCWD, file, file, MAX_INDEX, 0, &index, &len, NULL))
+	return number_at(entry + ENTRY_SIZE) == (uint32_t)st->st_size &&
+	       number_at(entry + ENTRY_MTIME) == (uint32_t)st->st_mtim.tv_sec &&
+	       number_at(entry + ENTRY_MTIME + 4) == (uint32_t)st->st_mtim.tv_nsec;
+}
+
+bool git_is_clean(const struct git *git, const char *commit, int root, const char *folder,
+		  const char *const *names, size_t n)
+{
+	size_t tree = strlen(git->tree);
+	struct index index = { .head = ENTRY_ID + strlen(commit) / 2 + 2 };
+	auto_free char *text = NULL;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (join(git->dir, "index", path) ||
+	    file_read(AT_FDCWD, path, path, MAX_INDEX, 0, &text, &index.len, NULL))
 		return false;
-	/* "DIRC" and a version of 4 bytes. Versions 2 and 3 hold whole paths, ended by NUL. */
-	if (len < 12 || memcmp(index, "DIRC\0\0\0", 7) || (index[7] != 2 && index[7] != 3))
+	index.text = text;
+	/* "DIRC" and a version of 4 bytes. Versions 2 and 3 hold whole names, ended by NUL. */
+	if (index.len < 12 + index.head || memcmp(text, "DIRC\0\0\0", 7) ||
+	    (text[7] != 2 && text[7] != 3))
 		return false;
-	/* The byte before a path is the low one of its length: not so in the middle of a longer. */
-	for (at = index + 12; (at = memmem(at, (size_t)(index + len - at), name, name_len + 1));
-	     at++)
-		if ((unsigned char)at[-1] == (name_len & 0xff))
-			return true;
-	return false;
+	if (index.len * n > MAX_SEARCH)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (join(folder, names[i], path) || strncmp(path, git->tree, tree) ||
+		    path[tree] != '/' || fstatat(root, names[i], &st, 0) ||
+		    !is_clean(&index, path + tree + 1, &st))
+			return false;
+	}
+	return true;
 }

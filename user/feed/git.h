@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct git {
 	char tree[PATH_MAX];   /* the work tree */
@@ -24,10 +25,13 @@ bool git_is_busy(const struct git *git);
 /* The commit of HEAD, 40 or 64 hex digits. -ENOENT: none yet, or not understood. */
 int git_commit(struct git *git, char ret_commit[65]);
 /*
- * Whether git knows the file @path (absolute, in the work tree): a commit says nothing about a
- * file that is not tracked. False too when the index cannot be read (version 4, split).
+ * Whether the @n files @names below @folder (absolute, in the work tree; @root is its descriptor)
+ * are, by size and time, what the index holds: a commit says nothing about a file that is not
+ * tracked, and the wrong thing about one that was edited since. False too when the index cannot
+ * be read (version 4, split) or would take long. @commit is that of git_commit().
  */
-bool git_is_tracked(const struct git *git, const char *path);
+bool git_is_clean(const struct git *git, const char *commit, int root, const char *folder,
+		  const char *const *names, size_t n);
 
 /* Length of the commit id that @text begins with and ends at '\0', '\n' or '/'; 0 = none. */
 int git_hex(const char *text);

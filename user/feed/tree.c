@@ -420,14 +420,33 @@ static struct tree_hash hash_content(const struct tree *t)
 	return digest(&state);
 }
 
+/* Whether all files are those of the commit that their work tree is at. */
+static bool is_commit(const struct tree *t, char real[PATH_MAX], bool single, char commit[65])
+{
+	auto_free const char **names = calloc(t->n_files, sizeof(*names));
+	auto_close int parent = -1;
+	char *slash = strrchr(real, '/');
+	struct git git;
+
+	if (!names || !slash || git_find(real, &git) || git_commit(&git, commit))
+		return false;
+	for (size_t i = 0; i < t->n_files; i++)
+		names[i] = t->files[i].name;
+	if (!single)
+		return git_is_clean(&git, commit, t->root, real, names, t->n_files);
+	names[0] = slash + 1;
+	*slash = '\0';
+	parent = open(*real ? real : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return parent >= 0 && git_is_clean(&git, commit, parent, real, names, 1);
+}
+
 /*
  * git-sync names the folder that its link leads to by the commit; the feed may lie deeper in it.
- * Else the commit of the work tree, if its git knows the file. Else the content speaks for itself.
+ * Else the commit of the work tree, if the files are as it has them. Else the content's own.
  */
 static void name_revision(struct tree *t, bool single)
 {
-	char real[PATH_MAX], file[2 * PATH_MAX], commit[65];
-	struct git git;
+	char real[PATH_MAX], commit[65];
 
 	real_path(t->root, real);
 	for (char *slash = real + strlen(real);
@@ -439,9 +458,7 @@ static void name_revision(struct tree *t, bool single)
 			return;
 		}
 	}
-	snprintf(file, sizeof(file), "%s%s%s", real, single ? "" : "/",
-		 single ? "" : t->files[0].name);
-	if (!git_find(real, &git) && git_is_tracked(&git, file) && !git_commit(&git, commit))
+	if (is_commit(t, real, single, commit))
 		snprintf(t->revision, sizeof(t->revision), "%s", commit);
 	else
 		snprintf(t->revision, sizeof(t->revision), "sha:%016llx",

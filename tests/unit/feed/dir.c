@@ -408,6 +408,9 @@ static void test_a_git_checkout_in_place(void **state)
 	git("reset -q --hard HEAD~1");
 	WAIT(&s, !strcmp(s.zone, "two") && !strcmp(s.revision, two), SOON_MS);
 	assert_int_equal(s.nodes, 60);
+	/* What was edited since is not what the commit holds. */
+	write_generation("edited", 60);
+	WAIT(&s, !strcmp(s.zone, "edited") && !strncmp(s.revision, "sha:", 4), SOON_MS);
 	end(&s);
 	assert_int_equal(s.errors, 0);
 }

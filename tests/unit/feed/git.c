@@ -85,28 +85,69 @@ static void test_a_linked_work_tree_has_a_head_of_its_own(void **state)
 	assert_commit("wt");
 }
 
-static void test_only_tracked_files_have_a_commit(void **state)
+static void test_only_what_is_committed_is_clean(void **state)
 {
 	static const struct {
-		const char *name;
-		bool tracked;
+		const char *name, *change; /* in clusters/west */
+		bool clean;
 	} rows[] = {
-		{ "clusters/west/a.yaml", true },
-		{ "clusters/west/b.yaml", false },
-		{ "west/a.yaml", false }, /* the end of one that is */
-		{ "clusters/west/a.yam", false },
-		{ "clusters/west", false },
+		{ "a.yaml", ":", true },
+		{ "b.yaml", "printf 1 > b.yaml", false },          /* not tracked */
+		{ "a.yam", "printf 1 > a.yam", false },            /* its beginning */
+		{ "a.yaml", "printf 22 > a.yaml", false },         /* another size */
+		{ "a.yaml", "printf 2 > a.yaml", false },          /* another time */
+		{ "a.yaml", "git checkout -q a.yaml", true },
+		{ "a.yaml", "rm a.yaml && ln -s b.yaml a.yaml", false },
+		{ "c.yaml", ":", false },                          /* not there */
 	};
+	char commit[65];
 	struct git g;
+	int root;
 
 	make_repository();
 	temp_mkdir("west");
 	temp_write("west/a.yaml", "1");
 	assert_int_equal(git_find(temp("clusters/west"), &g), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (git_is_tracked(&g, temp(rows[i].name)) != rows[i].tracked)
-			fail_msg("%s", rows[i].name);
-	assert_false(git_is_tracked(&g, "/etc/passwd"));
+	assert_int_equal(git_commit(&g, commit), 0);
+	root = open(temp("clusters/west"), O_PATH | O_DIRECTORY);
+	assert_true(root >= 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(temp_run("cd %s && %s", temp("clusters/west"), rows[i].change), 0);
+		if (git_is_clean(&g, commit, root, temp("clusters/west"), &rows[i].name, 1) !=
+		    rows[i].clean)
+			fail_msg("row %zu: %s, %s", i, rows[i].name, rows[i].change);
+	}
+	close(root);
+
+	/* Its name is the end of one that is tracked, and all else is the same. */
+	assert_int_equal(temp_run("cd %s && git checkout -q clusters && "
+				  "touch -r clusters/west/a.yaml west/a.yaml", temp_root), 0);
+	root = open(temp("west"), O_PATH | O_DIRECTORY);
+	assert_true(root >= 0);
+	assert_false(git_is_clean(&g, commit, root, temp("west"), &rows[0].name, 1));
+	close(root);
+}
+
+static void test_an_index_that_is_none_is_not_clean(void **state)
+{
+	static const char *const indexes[] = { "", "DIRC", "nonsense nonsense nonsense nonsense "
+					       "nonsense nonsense nonsense nonsense a.yaml" };
+	const char *name = "a.yaml";
+	struct git g;
+	int root;
+
+	temp_mkdir(".git");
+	temp_write(".git/HEAD", SHA1 "\n");
+	temp_write("a.yaml", "1");
+	root = open(temp(""), O_PATH | O_DIRECTORY);
+	assert_true(root >= 0);
+	assert_int_equal(git_find(temp(""), &g), 0);
+	assert_false(git_is_clean(&g, SHA1, root, temp(""), &name, 1));
+	for (size_t i = 0; i < ARRAY_SIZE(indexes); i++) {
+		temp_write(".git/index", indexes[i]);
+		assert_false(git_is_clean(&g, SHA1, root, temp(""), &name, 1));
+	}
+	close(root);
 }
 
 static void test_the_lock_of_the_index_means_busy(void **state)
@@ -166,7 +207,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(test_head_is_a_branch_detached_or_packed),
 		ROW(test_a_linked_work_tree_has_a_head_of_its_own),
-		ROW(test_only_tracked_files_have_a_commit),
+		ROW(test_only_what_is_committed_is_clean),
+		ROW(test_an_index_that_is_none_is_not_clean),
 		ROW(test_the_lock_of_the_index_means_busy),
 		ROW(test_odd_files_are_no_commit),
 		ROW(test_hex),
