@@ -314,10 +314,10 @@ static const char *state_of(const struct feeds *feeds, const struct cluster_feed
 
 	if (!f->feed)
 		return "none";
-	if (slot->error)
-		return "refused";
 	if (f->error)
 		return "failing";
+	if (slot->error)
+		return "refused";
 	if (!f->answered)
 		return "waiting";
 	if (uv_now(feeds->loop) - f->good_ms > feeds->config->stale_after_ms)
@@ -332,7 +332,8 @@ json_object *feeds_status(const struct feeds *feeds)
 	for (size_t i = 0; i < feeds->n; i++) {
 		const struct cluster_feed *f = feeds->v[i];
 		const struct admit_slot *slot = &feeds->admit->slots[i];
-		const char *error = slot->error ? slot->error : f->error;
+		/* The last look's, else why the good look before it is refused. */
+		const char *error = f->error ? f->error : slot->error;
 		json_object *o = json_object_new_object();
 
 		json_object_object_add(o, "cluster", json_object_new_string(f->name));

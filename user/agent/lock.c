@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "core/defs.h"
 
@@ -37,11 +38,27 @@ static struct flock whole(void)
 	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
 }
 
+/* The threads of a killed agent hold its files for some milliseconds after it looks dead. */
+static int set_lock(int fd)
+{
+	struct timespec step = { .tv_nsec = 20 * 1000000 };
+	struct flock lock = whole();
+	int code = -1;
+
+	for (int i = 0; i < 10 && code; i++) {
+		if (i)
+			nanosleep(&step, NULL);
+		code = fcntl(fd, F_OFD_SETLK, &lock);
+		if (code && errno != EAGAIN && errno != EACCES)
+			break;
+	}
+	return code;
+}
+
 int lock_take(const struct config *config, int *ret_fd, struct err *err)
 {
 	auto_free char *path = path_of(config, "lock");
 	auto_close int fd = -1;
-	struct flock lock = whole();
 	struct stat st;
 	int code;
 
@@ -57,7 +74,7 @@ int lock_take(const struct config *config, int *ret_fd, struct err *err)
 		code = -errno;
 		return err_set(err, code, "lock file %s cannot be opened: %s", path, strerror(-code));
 	}
-	if (fcntl(fd, F_OFD_SETLK, &lock)) {
+	if (set_lock(fd)) {
 		if (errno != EAGAIN && errno != EACCES) {
 			code = -errno;
 			return err_set(err, code, "lock file %s: %s", path, strerror(-code));
@@ -98,6 +115,4 @@ void lock_remove(const struct config *config)
 		unlink(sock);
 	if (lock)
 		unlink(lock);
-	/* Ours if nobody else's things are in it. */
-	rmdir(config->run_dir);
 }

@@ -9,6 +9,9 @@
 #include "core/defs.h"
 #include "feed/feed.h"
 
+/* Nobody stays to hear of a pod's MAC that the kernel is still asking for: wait for half a second. */
+#define WAIT_TRIES 25
+#define WAIT_STEP_MS 20
 /* A feed that is being written is looked at again for a second. */
 #define BUSY_TRIES 10
 #define BUSY_STEP_MS 100
@@ -56,6 +59,36 @@ static int read_feeds(struct admit *admit, const struct engine *engine, struct n
 	return 0;
 }
 
+/* Turns until every pod has its MAC, or does not answer. What *ret_turn counts is of all of them. */
+static int run_turns(struct engine *engine, const struct mesh *mesh, bool dry_run, struct engine_turn *ret_turn,
+		     struct err *err)
+{
+	struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000 };
+	struct engine_turn first = { 0 }, last;
+	int code;
+
+	for (int i = 0;; i++) {
+		code = engine_run(engine, mesh, &last, err);
+		if (code) {
+			engine_turn_done(&first);
+			return code;
+		}
+		last.map_ops += first.map_ops;
+		last.kernel_puts += first.kernel_puts;
+		last.kernel_deletes += first.kernel_deletes;
+		last.attached += first.attached;
+		last.detached += first.detached;
+		last.duration_ns += first.duration_ns;
+		engine_turn_done(&first);
+		if (dry_run || !engine_pods(engine)->n_waiting || i == WAIT_TRIES)
+			break;
+		first = last;
+		nanosleep(&step, NULL);
+	}
+	*ret_turn = last;
+	return 0;
+}
+
 int once_run(const struct config *config, bool dry_run, struct once *ret_once, struct err *err)
 {
 	struct once once = { 0 };
@@ -76,7 +109,7 @@ int once_run(const struct config *config, bool dry_run, struct once *ret_once, s
 	if (!code) {
 		hostcheck_config(config, &check);
 		engine_set_check(engine, &check);
-		code = engine_run(engine, admit->mesh, &once.turn, err);
+		code = run_turns(engine, admit->mesh, dry_run, &once.turn, err);
 	}
 	admit_free(admit);
 	engine_free(engine);

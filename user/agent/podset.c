@@ -93,6 +93,31 @@ static int stack_foreign(const struct plane *plane, const struct pods *pods, str
 	return 0;
 }
 
+/*
+ * A process before us knew these: as good as our own last turn, and for the same reason. The kernel
+ * forgets neighbours that nobody uses.
+ */
+static int adopt(struct podset *podset, const struct wanted *actual)
+{
+	struct pods *pods = calloc(1, sizeof(*pods));
+
+	if (!pods)
+		return -ENOMEM;
+	pods->pods = calloc(actual->n_pods + 1, sizeof(*pods->pods));
+	if (!pods->pods) {
+		free(pods);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < actual->n_pods; i++) {
+		if (actual->pods[i].pod.flags & XM_POD_STATIC)
+			continue;
+		pods->pods[pods->n_pods].addr = actual->pods[i].addr;
+		pods->pods[pods->n_pods++].pod = actual->pods[i].pod;
+	}
+	podset->pods = pods;
+	return 0;
+}
+
 int podset_learn(struct podset *podset, const struct config *config, const struct plane *plane,
 		 const struct net_tables *tables, const struct wanted *actual,
 		 const struct hostcheck *check, struct notes *notes, struct err *err)
@@ -105,7 +130,7 @@ int podset_learn(struct podset *podset, const struct config *config, const struc
 		   (config->pods_path == CONFIG_PATH_AUTO && check->policy_engine);
 	int code;
 
-	if (statics_of(actual, &statics, &n_statics) ||
+	if ((!podset->pods && actual && adopt(podset, actual)) || statics_of(actual, &statics, &n_statics) ||
 	    (all && stack_all(tables, &stack, &n_stack)))
 		return err_set(err, -ENOMEM, "out of memory");
 	code = pods_learn(config, tables, statics, n_statics, stack, n_stack, podset->pods, &pods, err);
@@ -127,6 +152,7 @@ int podset_learn(struct podset *podset, const struct config *config, const struc
 			pods = again;
 		}
 	}
+	notes_add_all(notes, pods->notes, pods->n_notes);
 	pods_free(podset->pods);
 	podset->pods = pods;
 	return 0;

@@ -16,14 +16,14 @@
 #include "plane/plane.h"
 
 struct podset {
-	struct pods *pods;     /* of the last turn, NULL before the first */
+	struct pods *pods;     /* of the last turn, before the first NULL */
 	uint64_t asked_ns;     /* when all waiting neighbours were asked for last */
 	struct pod_wait *asked;
 	size_t n_asked;
 };
 
 /*
- * Learn anew. Static pods come from @actual (may be NULL); @plane NULL: no look at foreign programs.
+ * Learn anew. Static pods, and at the first time all that is known, come from @actual (may be NULL); @plane NULL: no look at foreign programs.
  * Why pods take the stack becomes a note. On an error the last pods stand.
  */
 int podset_learn(struct podset *podset, const struct config *config, const struct plane *plane,

@@ -23,9 +23,15 @@ static void emit_route(struct emit *emit, const struct view *view, const struct 
 	emit_cell_text(emit, view_mode(&route->route));
 	emit_cell_text(emit, view_addr(&route->route.outer, via));
 	emit_cell_text(emit, route->route.ifindex ? view_ifname(route->route.ifindex, ifname) : NULL);
-	emit_cell_number(emit, route->route.mtu);
+	if (route->route.mtu)
+		emit_cell_number(emit, route->route.mtu);
+	else
+		emit_cell_text(emit, NULL);
 	emit_cell_text(emit, cluster ? cluster->origin : NULL);
-	emit_cell_age(emit, view_age(view, route->route.since_s));
+	if (route->route.since_s)
+		emit_cell_age(emit, view_age(view, route->route.since_s));
+	else
+		emit_cell_text(emit, NULL);
 }
 
 enum cli_exit cmd_route_list(struct cli *cli)
