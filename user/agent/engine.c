@@ -113,6 +113,11 @@ void engine_set_check(struct engine *engine, struct hostcheck *check)
 	*check = (struct hostcheck){ 0 };
 }
 
+const struct hostcheck *engine_check(const struct engine *engine)
+{
+	return &engine->check;
+}
+
 const struct plane *engine_plane(const struct engine *engine)
 {
 	return &engine->plane;

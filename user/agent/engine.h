@@ -29,6 +29,7 @@ void engine_free(struct engine *engine);
 void engine_set_config(struct engine *engine, const struct config *config);
 /* What the host check found: notes of every turn from now on, and pods.path auto. Taken over. */
 void engine_set_check(struct engine *engine, struct hostcheck *check);
+const struct hostcheck *engine_check(const struct engine *engine);
 
 struct engine_turn {
 	size_t map_ops, kernel_puts, kernel_deletes, attached, detached;

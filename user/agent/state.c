@@ -99,6 +99,7 @@ json_object *state_status(const struct agent *agent)
 	json_object_object_add(turns, "last_ms", json_object_new_double(agent->last.duration_ns / 1e6));
 	json_object_object_add(o, "turns", turns);
 	json_object_object_add(o, "notes", notes_json(&agent->last.notes));
+	json_object_object_add(o, "host_notes", notes_json(&engine_check(agent->engine)->notes));
 	json_object_object_add(o, "errors", errors_json(agent));
 	json_object_object_add(o, "apply_seconds", apply_json(&agent->apply));
 	return o;

@@ -179,19 +179,29 @@ static int emit_counters(struct emit *emit, const struct plane *plane, struct er
 	return 0;
 }
 
-/* The agent's own, else a look at the host from here. */
+static bool has_text(const json_object *list, const char *text)
+{
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		if (!strcmp(json_object_get_string(json_object_array_get_idx(list, i)), text))
+			return true;
+	return false;
+}
+
+/* What the agent left out and why; of the host a look from here, the agent's may be a minute old. */
 static void emit_notes(struct emit *emit, const struct config *config, const json_object *status)
 {
 	const json_object *list = agentview_member(status, "notes");
+	const json_object *host = agentview_member(status, "host_notes");
 	struct hostcheck check = { 0 };
 
-	if (status) {
-		for (size_t i = 0; list && i < json_object_array_length(list); i++)
-			notes_add(&check.notes, "%s", json_object_get_string(json_object_array_get_idx(list, i)));
-	} else {
-		hostcheck_config(config, &check);
-		if (check.policy_engine && config->pods_path == CONFIG_PATH_AUTO)
-			notes_add(&check.notes, "pods.path auto takes the kernel's stack: %s", check.policy_why);
+	hostcheck_config(config, &check);
+	if (!status && check.policy_engine && config->pods_path == CONFIG_PATH_AUTO)
+		notes_add(&check.notes, "pods.path auto takes the kernel's stack: %s", check.policy_why);
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		const char *text = json_object_get_string(json_object_array_get_idx(list, i));
+
+		if (!has_text(host, text))
+			notes_add(&check.notes, "%s", text);
 	}
 	emit_list(emit, "notes", "Notes", (const char *const *)check.notes.v, check.notes.n, NULL);
 	hostcheck_done(&check);
