@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The packet builder: one emit function per layer; each finishes itself when its payload is there. */
+/* The packet builder: an emit function per layer, which ends by setting lengths and checksums. */
 #include "pkt.h"
 
 #include <arpa/inet.h>
