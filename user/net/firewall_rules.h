@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RULES_NAME_MAX 128 /* of nft's tables and chains (NFT_NAME_MAXLEN is 256; longer ones are cut) */
+#define RULES_NAME_MAX 256 /* of tables and chains (NFT_NAME_MAXLEN), NUL included; longer ones cannot be */
 
 enum rule_subject {
 	RULE_IN, RULE_OUT, /* interface name is one of the words; a last '*' is a wildcard */
