@@ -39,10 +39,14 @@ static void usage(const char *modes)
 void bench_options(int argc, char **argv, const char *modes, struct bench *ret_bench)
 {
 	static const struct option options[] = {
-		{ "client", required_argument, NULL, 'c' },  { "server", required_argument, NULL, 's' },
-		{ "addr", required_argument, NULL, 'a' },    { "port", required_argument, NULL, 'p' },
-		{ "seconds", required_argument, NULL, 't' }, { "cpus", required_argument, NULL, 'u' },
-		{ "mode", required_argument, NULL, 'm' },    { "tag", required_argument, NULL, 'g' },
+		{ "client", required_argument, NULL, 'c' },
+		{ "server", required_argument, NULL, 's' },
+		{ "addr", required_argument, NULL, 'a' },
+		{ "port", required_argument, NULL, 'p' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "cpus", required_argument, NULL, 'u' },
+		{ "mode", required_argument, NULL, 'm' },
+		{ "tag", required_argument, NULL, 'g' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct bench b = { .seconds = 0.4, .client_cpu = 0, .server_cpu = 1, .tag = "" };
@@ -67,8 +71,8 @@ void bench_options(int argc, char **argv, const char *modes, struct bench *ret_b
 		default: usage(modes);
 		}
 	}
-	if (!b.client_ns || !b.server_ns || !addr || optind != argc || b.seconds <= 0 || port <= 0 ||
-	    port > 65535 || !modes != !b.mode)
+	if (!b.client_ns || !b.server_ns || !addr || optind != argc || b.seconds <= 0 ||
+	    port <= 0 || port > 65535 || !modes != !b.mode)
 		usage(modes);
 	if (inet_pton(AF_INET, addr, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;

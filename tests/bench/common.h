@@ -13,7 +13,10 @@
 #include <netinet/in.h>
 #include <sys/types.h>
 
-/* Options of all tools: --client NS --server NS --addr ADDR [--port N] [--seconds X] [--cpus C,S] [--mode M] [--tag JSON] */
+/*
+ * Options of all tools: --client NS --server NS --addr ADDR [--port N] [--seconds X] [--cpus C,S]
+ * [--mode M] [--tag JSON]
+ */
 struct bench {
 	const char *client_ns, *server_ns; /* names below /run/netns */
 	struct sockaddr_storage addr;      /* where the server listens */

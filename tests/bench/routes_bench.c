@@ -62,7 +62,8 @@ static struct key nth_prefix(unsigned int family, unsigned int n_lens, unsigned 
 	return p;
 }
 
-static void fill(struct routes_bench *skel, unsigned int family, unsigned int n_lens, unsigned int n)
+static void fill(struct routes_bench *skel, unsigned int family, unsigned int n_lens,
+		 unsigned int n)
 {
 	struct key key;
 	unsigned int i;
@@ -81,7 +82,8 @@ static void fill(struct routes_bench *skel, unsigned int family, unsigned int n_
 	}
 }
 
-static void empty(struct routes_bench *skel, unsigned int family, unsigned int n_lens, unsigned int n)
+static void empty(struct routes_bench *skel, unsigned int family, unsigned int n_lens,
+		  unsigned int n)
 {
 	struct key key;
 	unsigned int i;
@@ -144,10 +146,11 @@ static struct cell run(struct routes_bench *skel, struct bpf_program *prog, bool
 	return cell;
 }
 
-static void row(struct routes_bench *skel, unsigned int family, unsigned int n_lens, unsigned int n,
-		unsigned int span, bool miss)
+static void row(struct routes_bench *skel, unsigned int family, unsigned int n_lens,
+		unsigned int n, unsigned int span, bool miss)
 {
 	struct cell null, lpm, hash;
+	const char *lookup;
 
 	skel->bss->family = family;
 	skel->bss->n_lens = n_lens;
@@ -156,15 +159,16 @@ static void row(struct routes_bench *skel, unsigned int family, unsigned int n_l
 	null = run(skel, skel->progs.routes_null, false);
 	lpm = run(skel, skel->progs.routes_lpm, true);
 	hash = run(skel, skel->progs.routes_hash, true);
-	printf("{\"bench\":\"routes\",\"family\":%d,\"prefixes\":%u,\"lengths\":%u,\"lookup\":\"%s\","
-	       "\"lpm_ns_min\":%.1f,\"lpm_ns_median\":%.1f,\"hash_ns_min\":%.1f,\"hash_ns_median\":%.1f,"
-	       "\"loop_ns\":%.1f}\n",
-	       family == 0 ? 4 : 6, n, n_lens, miss ? "miss" : span < n ? "hot" : "random",
-	       lpm.min - null.min, lpm.median - null.median, hash.min - null.min,
-	       hash.median - null.median, null.min);
-	fprintf(stderr, "IPv%d  %6u  %2u  %-7s  %6.1f /%6.1f   %6.1f /%6.1f\n", family == 0 ? 4 : 6, n,
-		n_lens, miss ? "miss" : span < n ? "hot 16" : "random", lpm.min - null.min,
-		lpm.median - null.median, hash.min - null.min, hash.median - null.median);
+	lookup = miss ? "miss" : span < n ? "hot" : "random";
+	lpm = (struct cell){ lpm.min - null.min, lpm.median - null.median };
+	hash = (struct cell){ hash.min - null.min, hash.median - null.median };
+	printf("{\"bench\":\"routes\",\"family\":%d,\"prefixes\":%u,\"lengths\":%u,"
+	       "\"lookup\":\"%s\",\"lpm_ns_min\":%.1f,\"lpm_ns_median\":%.1f,"
+	       "\"hash_ns_min\":%.1f,\"hash_ns_median\":%.1f,\"loop_ns\":%.1f}\n",
+	       family == 0 ? 4 : 6, n, n_lens, lookup, lpm.min, lpm.median, hash.min, hash.median,
+	       null.min);
+	fprintf(stderr, "IPv%d  %6u  %2u  %-7s  %6.1f /%6.1f   %6.1f /%6.1f\n",
+		family == 0 ? 4 : 6, n, n_lens, lookup, lpm.min, lpm.median, hash.min, hash.median);
 }
 
 int main(void)

@@ -46,7 +46,8 @@ static void serve(const struct bench *b)
 	int one = 1, fd, listener = bench_socket(b, SOCK_STREAM);
 
 	if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(listener, (const struct sockaddr *)&b->addr, b->addr_len) || listen(listener, 1024))
+	    bind(listener, (const struct sockaddr *)&b->addr, b->addr_len) ||
+	    listen(listener, 1024))
 		bench_fail("listening");
 	bench_ready();
 	for (;;) {
@@ -139,8 +140,10 @@ int main(int argc, char **argv)
 	bench_end(server);
 	p50 = bench_quantile(ns, n, 0.5);
 	p99 = bench_quantile(ns, n, 0.99);
-	printf("{%s%s\"bench\":\"%s\",\"p50_us\":%.2f,\"p99_us\":%.2f,\"per_s\":%.0f,\"n\":%zu}\n", b.tag,
-	       *b.tag ? "," : "", b.mode, p50 / 1e3, p99 / 1e3, (double)n * 1e9 / (double)(t0 - start), n);
+	printf("{%s%s\"bench\":\"%s\",\"p50_us\":%.2f,\"p99_us\":%.2f,"
+	       "\"per_s\":%.0f,\"n\":%zu}\n",
+	       b.tag, *b.tag ? "," : "", b.mode, p50 / 1e3, p99 / 1e3,
+	       (double)n * 1e9 / (double)(t0 - start), n);
 	free(ns);
 	return 0;
 }

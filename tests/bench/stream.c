@@ -56,7 +56,8 @@ int main(int argc, char **argv)
 	int fd;
 
 	bench_options(argc, argv, NULL, &b);
-	received = mmap(NULL, sizeof(*received), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	received = mmap(NULL, sizeof(*received), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (received == MAP_FAILED)
 		bench_fail("memory for the counter");
 	server = bench_start(&b, serve);
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
 	ns = bench_now_ns() - start;
 	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
 	bench_end(server);
-	printf("{%s%s\"bench\":\"tcp\",\"gbit_s\":%.2f,\"retransmits\":%u}\n", b.tag, *b.tag ? "," : "",
-	       (double)bytes * 8 / (double)ns, info.tcpi_total_retrans);
+	printf("{%s%s\"bench\":\"tcp\",\"gbit_s\":%.2f,\"retransmits\":%u}\n", b.tag,
+	       *b.tag ? "," : "", (double)bytes * 8 / (double)ns, info.tcpi_total_retrans);
 	return 0;
 }

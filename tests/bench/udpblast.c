@@ -127,7 +127,8 @@ int main(int argc, char **argv)
 	int fd, i;
 
 	bench_options(argc, argv, NULL, &b);
-	received = mmap(NULL, sizeof(*received), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	received = mmap(NULL, sizeof(*received), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (received == MAP_FAILED)
 		bench_fail("memory for the counter");
 	server = bench_start(&b, serve);
@@ -159,8 +160,9 @@ int main(int argc, char **argv)
 	}
 	printf("{%s%s\"bench\":\"udp\",\"cpu_ns\":%.0f,\"ksoftirqd_ns\":%.0f,\"wall_ns\":%.0f,"
 	       "\"sent\":%llu,\"received\":%llu}\n",
-	       b.tag, *b.tag ? "," : "", (double)(cpu + soft) / (double)sent, (double)soft / (double)sent,
-	       (double)(now - start) / (double)sent, (unsigned long long)sent,
+	       b.tag, *b.tag ? "," : "", (double)(cpu + soft) / (double)sent,
+	       (double)soft / (double)sent, (double)(now - start) / (double)sent,
+	       (unsigned long long)sent,
 	       (unsigned long long)atomic_load(received));
 	return 0;
 }
