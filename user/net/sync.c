@@ -20,6 +20,7 @@
 #include "net/sync_plan.h"
 
 #define DUMP_TRIES 10
+#define REFUSALS_NOTED 8 /* one by one; the rest as a number */
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -191,10 +192,21 @@ static bool is_fatal(int code)
 	return code == -EPERM || code == -ENOMEM || code == -ENOBUFS || code == -EBADF;
 }
 
+/* One cause, such as a source address that is gone, makes the kernel refuse many. */
+static int note_refusal(struct sync_result *result, size_t n, const char *why, bool is_delete)
+{
+	if (n > REFUSALS_NOTED)
+		return 0;
+	return vec_note(&result->notes, &result->n_notes,
+			"%s: not %s, tried again with the next change", why,
+			is_delete ? "removed" : "set");
+}
+
 static int run(struct nl *nl, uint32_t device, const struct sync_plan *plan, bool dry_run,
 	       struct sync_result *result, struct err *err)
 {
 	struct err why = { "" };
+	size_t refused = 0;
 	int code;
 
 	for (size_t i = 0; i < plan->n_ops; i++) {
@@ -204,13 +216,15 @@ static int run(struct nl *nl, uint32_t device, const struct sync_plan *plan, boo
 		code = dry_run ? 0 : carry_out(nl, device, op, &why);
 		if (is_fatal(code))
 			return err_set(err, code, "%s", why.text);
-		if (code && vec_note(&result->notes, &result->n_notes,
-				     "%s: not %s, tried again with the next change", why.text,
-				     is_delete ? "removed" : "set"))
+		if (code && note_refusal(result, ++refused, why.text, is_delete))
 			return err_set(err, -ENOMEM, "out of memory");
 		if (!code)
 			*(is_delete ? &result->deletes : &result->puts) += 1;
 	}
+	if (refused > REFUSALS_NOTED &&
+	    vec_note(&result->notes, &result->n_notes,
+		     "%zu routes and neighbours in all were refused by the kernel", refused))
+		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
 

@@ -110,6 +110,8 @@ static int note_foreign(struct sync_plan *plan, const struct route_fact *foreign
 {
 	char prefix[PREFIX_TEXT_MAX], proto[8], dev[IF_NAMESIZE];
 
+	if (++plan->n_foreign > SYNC_FOREIGN_NOTED)
+		return 0;
 	if (!foreign->ifindex || !ifname(foreign->ifindex, dev))
 		strcpy(dev, "none");
 	return vec_note(&plan->notes, &plan->n_notes,
@@ -187,6 +189,10 @@ static int plan_routes(const struct wanted *wanted, const struct kernel_tables *
 	for (size_t i = 0; i < wanted->n_kroutes; i++)
 		if (plan_put(wanted, &wanted->kroutes[i], actual, ifname, plan))
 			return -ENOMEM;
+	if (plan->n_foreign > SYNC_FOREIGN_NOTED &&
+	    vec_note(&plan->notes, &plan->n_notes,
+		     "%zu prefixes in all have a route that is not ours", plan->n_foreign))
+		return -ENOMEM;
 	for (size_t i = 0; i < actual->n_routes; i++) {
 		op.route = actual->routes[i];
 		if (is_ours(&op.route) && is_surplus(wanted, &op.route, actual) && add(plan, &op))

@@ -9,6 +9,8 @@
 #include "model/wanted.h"
 #include "net/route.h"
 
+#define SYNC_FOREIGN_NOTED 16 /* one by one; a last note says how many there are */
+
 struct kernel_neigh {
 	struct xm_addr addr;
 	__u8 mac[6];
@@ -37,6 +39,7 @@ struct sync_op {
 struct sync_plan {
 	struct sync_op *ops; size_t n_ops; /* in the order of enum sync_verb */
 	char **notes;        size_t n_notes;
+	size_t n_foreign;    /* prefixes that a foreign route holds */
 };
 
 /* True when the plan needs to know @route: it is ours, or for a wanted prefix. */

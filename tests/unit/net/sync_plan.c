@@ -173,6 +173,27 @@ static void foreign_routes_are_never_replaced(void **state)
 	}
 }
 
+static void many_foreign_routes_are_summed_up(void **state)
+{
+	struct wanted_kroute routes[SYNC_FOREIGN_NOTED + 4];
+	struct route_fact is[ARRAY_SIZE(routes)];
+	struct wanted w = { .kroutes = routes, .n_kroutes = ARRAY_SIZE(routes) };
+	struct kernel_tables actual = { .routes = is, .n_routes = ARRAY_SIZE(is) };
+	struct sync_plan plan;
+
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		routes[i] = want4();
+		is[i] = actual4();
+		routes[i].prefix.addr.b[14] = is[i].prefix.addr.b[14] = (__u8)i;
+		is[i].protocol = RTPROT_BIRD;
+	}
+	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+	assert_int_equal(plan.n_ops, 0);
+	assert_int_equal(plan.n_notes, SYNC_FOREIGN_NOTED + 1);
+	assert_non_null(strstr(plan.notes[SYNC_FOREIGN_NOTED], "20 prefixes in all"));
+	sync_plan_done(&plan);
+}
+
 static void operations_come_in_the_order_that_breaks_nothing(void **state)
 {
 	struct wanted_kroute route = want4();
@@ -237,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_attribute_that_differs_replaces_our_route),
 		cmocka_unit_test(foreign_routes_are_never_replaced),
+		cmocka_unit_test(many_foreign_routes_are_summed_up),
 		cmocka_unit_test(operations_come_in_the_order_that_breaks_nothing),
 		cmocka_unit_test(only_ours_and_rivals_need_to_be_known),
 		cmocka_unit_test(a_native_route_goes_by_its_gateway_alone),
