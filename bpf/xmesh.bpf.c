@@ -21,12 +21,19 @@
 static __always_inline void clamp_handshake(struct __sk_buff *skb, const struct scene *s, __u32 off,
 					    __u32 mtu)
 {
-	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
 	__u32 l4 = ip_l4(&s->ip, off);
-	struct tcphdr *tcp = data + l4;
+	void *data, *data_end;
+	struct tcphdr *tcp;
 
-	if (s->ip.proto != IPPROTO_TCP || !s->ip.l4 || (void *)(tcp + 1) > data_end || !tcp->syn)
+	if (s->ip.proto != IPPROTO_TCP || !s->ip.l4)
 		return;
+	pull_headers(skb, l4 + sizeof(*tcp));
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	tcp = data + l4;
+	if ((void *)(tcp + 1) > data_end || !tcp->syn)
+		return;
+	pull_headers(skb, PULL_BYTES);
 	if (mss_clamp(skb, l4, l4 - off, mtu))
 		count(s->hook, XM_MSS_CLAMPED, 1, 0);
 }
@@ -77,8 +84,7 @@ static __always_inline enum xm_reason to_peer(struct __sk_buff *skb, struct xm_c
 	enum xm_reason reason;
 	void *data, *data_end;
 
-	s->node = route->node;
-	s->cluster = route->cluster;
+	scene_peer(s, route->node, route->cluster);
 	s->sending = 1;
 	reason = source_check_pod(cfg, s);
 	if (reason != XM_PASS && reason != XM_STACK_POLICY)
@@ -118,7 +124,7 @@ static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_
 	struct xm_pod *pod;
 	struct ethhdr *eth;
 
-	pull_headers(skb);
+	pull_headers(skb, pull_bare(skb));
 	data = (void *)(long)skb->data;
 	data_end = (void *)(long)skb->data_end;
 	eth = data;
@@ -188,8 +194,7 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 	node = bpf_map_lookup_elem(&xm_nodes, &s->outer_src);
 	if (!node)
 		return XM_DROP_UNKNOWN_PEER;
-	s->node = node->number;
-	s->cluster = node->cluster;
+	scene_peer(s, node->number, node->cluster);
 	if ((void *)(eth + 1) > data_end)
 		return XM_DROP_TRUNCATED;
 	reason = tunnel_header_check(cfg, vxlan);
@@ -203,6 +208,11 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		return XM_DROP_PEER_SOURCE;
 	if (!ip_is_whole(skb, inner, &s->ip))
 		return XM_DROP_TRUNCATED;
+	if (ip_is_icmp(&s->ip)) {
+		pull_headers(skb, PULL_BYTES);
+		data = (void *)(long)skb->data;
+		data_end = (void *)(long)skb->data_end;
+	}
 	reason = source_check_peer(cfg, node, s, data, data_end, ip_l4(&s->ip, inner), &route);
 	if (reason != XM_PASS)
 		return reason;
@@ -246,8 +256,7 @@ static __always_inline enum xm_reason from_fabric(struct __sk_buff *skb, struct 
 	/* Our own prefix from outside: not our business where a CNI carries the own cluster. */
 	if (route->flags & XM_ROUTE_LOCAL && !(cfg->flags & XM_CFG_CARRY_LOCAL))
 		return XM_PASS;
-	s->node = route->node;
-	s->cluster = route->cluster;
+	scene_peer(s, route->node, route->cluster);
 	if (route->mode != XM_MODE_NATIVE)
 		return XM_DROP_NATIVE_SOURCE;
 	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.dst);
@@ -266,7 +275,7 @@ static __always_inline enum xm_reason from_net(struct __sk_buff *skb, struct xm_
 	void *data, *data_end;
 	struct ethhdr *eth;
 
-	pull_headers(skb);
+	pull_headers(skb, pull_bare(skb));
 	data = (void *)(long)skb->data;
 	data_end = (void *)(long)skb->data_end;
 	eth = data;
@@ -276,11 +285,20 @@ static __always_inline enum xm_reason from_net(struct __sk_buff *skb, struct xm_
 	    !ip_is_whole(skb, ETH_HLEN, &s->ip))
 		return XM_PASS;
 	if (tunnel_is_ours(cfg, s, data, data_end)) {
+		pull_headers(skb, s->ip.is_v4 ? PULL_BARE_V4 + XM_OVERHEAD_V4 :
+						PULL_BARE_V4 + XM_OVERHEAD_V6);
+		data = (void *)(long)skb->data;
+		data_end = (void *)(long)skb->data_end;
 		if (s->ip.is_v4)
 			return from_tunnel(skb, cfg, s, data, data_end, XM_OVERHEAD_V4);
 		return from_tunnel(skb, cfg, s, data, data_end, XM_OVERHEAD_V6);
 	}
-	pmtu_learn(cfg, s, data, data_end);
+	if (ip_is_icmp(&s->ip)) {
+		pull_headers(skb, PULL_BYTES);
+		data = (void *)(long)skb->data;
+		data_end = (void *)(long)skb->data_end;
+		pmtu_learn(cfg, s, data, data_end);
+	}
 	return from_fabric(skb, cfg, s);
 }
 
@@ -330,14 +348,13 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 	struct ethhdr *eth;
 	__u32 vni;
 
-	pull_headers(skb);
+	pull_headers(skb, pull_bare(skb));
 	if (tunnel_origin(skb, &s->outer_src, &vni))
 		return XM_DROP_UNKNOWN_PEER;
 	node = bpf_map_lookup_elem(&xm_nodes, &s->outer_src);
 	if (!node)
 		return XM_DROP_UNKNOWN_PEER;
-	s->node = node->number;
-	s->cluster = node->cluster;
+	scene_peer(s, node->number, node->cluster);
 	if (vni != cfg->vni)
 		return XM_DROP_BAD_VNI;
 	data = (void *)(long)skb->data;
@@ -352,6 +369,11 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 		return XM_DROP_PEER_SOURCE;
 	if (!ip_is_whole(skb, ETH_HLEN, &s->ip))
 		return XM_DROP_TRUNCATED;
+	if (ip_is_icmp(&s->ip)) {
+		pull_headers(skb, PULL_BYTES);
+		data = (void *)(long)skb->data;
+		data_end = (void *)(long)skb->data_end;
+	}
 	reason = source_check_peer(cfg, node, s, data, data_end,
 				   ip_l4(&s->ip, ETH_HLEN), &route);
 	if (reason != XM_PASS)

@@ -124,8 +124,11 @@ static __always_inline enum xm_reason tunnel_encap_v4(struct __sk_buff *skb, con
 	eth->h_proto = bpf_htons(ETH_P_IP);
 	*(__be16 *)&t->ip = bpf_htons(0x4500 | s->ip.tos);
 	t->ip.tot_len = bpf_htons(len);
-	/* DF stays clear, so an identification that does not repeat is asked for (RFC 6864). */
-	t->ip.id = bpf_get_prandom_u32();
+	/*
+	 * DF stays clear, so an identification that does not repeat soon is asked for (RFC 6864):
+	 * this CPU's packets to that node, each flow from another start. A random one is 20 ns.
+	 */
+	t->ip.id = (__u16)(hash + (s->peer ? s->peer->tx_packets : 0));
 	t->ip.frag_off = 0;
 	t->ip.ttl = TUNNEL_TTL;
 	t->ip.protocol = IPPROTO_UDP;

@@ -18,7 +18,7 @@ struct scene {
 	__u32 bytes;             /* of the IP packet(s) that arrived, all segments together */
 	__u32 packets;
 	__u32 size, limit;       /* what did not fit, and into what */
-	__u32 node;              /* number of the peer's node, 0 = none yet */
+	struct xm_peer_stat *peer; /* of the peer's node, once it is known */
 	__u16 cluster;
 	__be16 sport, dport;
 	__u8 hook;               /* enum xm_hook */
@@ -43,10 +43,18 @@ static __always_inline void count(__u32 hook, __u32 reason, __u32 packets, __u32
 	}
 }
 
+/* The packet comes from, or goes to, node @number of @cluster. */
+static __always_inline void scene_peer(struct scene *s, __u32 number, __u16 cluster)
+{
+	if (number >= XM_STAT_NODES)
+		number = 0;
+	s->peer = bpf_map_lookup_elem(&xm_peer_stats, &number);
+	s->cluster = cluster;
+}
+
 static __always_inline void count_peer(const struct scene *s, int dropped)
 {
-	__u32 number = s->node < XM_STAT_NODES ? s->node : 0;
-	struct xm_peer_stat *p = bpf_map_lookup_elem(&xm_peer_stats, &number);
+	struct xm_peer_stat *p = s->peer;
 
 	if (!p)
 		return;
@@ -120,8 +128,7 @@ static __always_inline __u8 judge(const struct scene *s, __u32 reason)
 	if (reason < XM_REASON_COUNT)
 		kind = reason_kinds[reason];
 	count(s->hook, reason, s->packets, s->bytes);
-	if (s->node)
-		count_peer(s, kind == XM_KIND_DROP);
+	count_peer(s, kind == XM_KIND_DROP);
 	return kind;
 }
 
