@@ -282,6 +282,36 @@ static void test_the_mac_annotation_is_taken(void **state)
 	snapshot_free(s);
 }
 
+static void test_conditions_that_are_absent_mean_ready(void **state)
+{
+	static const struct {
+		const char *conditions;
+		size_t n[3];
+	} rows[] = {
+		{ "", { 1, 0, 0 } },
+		{ ", conditions: null", { 1, 0, 0 } },
+		{ ", conditions: {}", { 1, 0, 0 } },
+		{ ", conditions: {ready: null, serving: false}", { 1, 0, 0 } },
+		{ ", conditions: {ready: false}", { 0, 1, 0 } },
+		{ ", conditions: {ready: false, serving: true, terminating: true}", { 0, 0, 1 } },
+		{ ", conditions: {terminating: true}", { 0, 0, 1 } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[512];
+		const char *texts = text;
+		struct snapshot *s;
+
+		snprintf(text, sizeof(text),
+			 "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+			 "metadata: {name: s}\naddressType: IPv4\n"
+			 "endpoints: [{addresses: [10.0.0.1]%s}]\n", rows[i].conditions);
+		assert_int_equal(decode_texts(&texts, 1, "f.yaml", &s, NULL), 0);
+		assert_memory_equal(s->counts.endpoints4, rows[i].n, sizeof(rows[i].n));
+		snapshot_free(s);
+	}
+}
+
 static void test_the_global_annotation_of_xmesh_wins(void **state)
 {
 	const char *text = "apiVersion: v1\nkind: Service\nmetadata: {name: s, annotations: "
@@ -488,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_a_real_node_has_its_prefixes_and_addresses),
 		cmocka_unit_test(test_good_objects),
 		cmocka_unit_test(test_the_mac_annotation_is_taken),
+		cmocka_unit_test(test_conditions_that_are_absent_mean_ready),
 		cmocka_unit_test(test_the_global_annotation_of_xmesh_wins),
 		cmocka_unit_test(test_bad_objects_are_refused_with_a_sentence),
 		cmocka_unit_test(test_a_node_may_have_64_prefixes_and_not_65),

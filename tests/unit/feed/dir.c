@@ -463,7 +463,7 @@ static void test_a_file_that_is_being_written_is_not_read_before_its_end(void **
 		fputc(text[i], f);
 		fflush(f);
 		if (i % 32 == 0)
-			nothing_comes(&s, 100);
+			nothing_comes(&s, 300);
 	}
 	fclose(f);
 	WAIT(&s, !strcmp(s.zone, "two"), SOON_MS);

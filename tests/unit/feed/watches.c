@@ -53,6 +53,7 @@ static void test_what_is_seen(void **state)
 		  WATCHES_CHANGED },
 		{ "the folder behind a link", "l/f", NULL, "rm d/f", WATCHES_CHANGED },
 		{ "a link to a link", "ll/f", NULL, "rm l", WATCHES_CHANGED },
+		{ "an absolute link", "abs/d/f", NULL, "rm d/f", WATCHES_CHANGED },
 		{ "a way with dots", "d/../d/./f", NULL, "rm d/f", WATCHES_CHANGED },
 		{ "a hidden name on a way", "d/.h/f", NULL, "mkdir d/.h", WATCHES_CHANGED },
 	};
@@ -62,7 +63,7 @@ static void test_what_is_seen(void **state)
 		struct watches *w;
 
 		assert_int_equal(temp_run("cd %s && rm -rf * && mkdir -p d/e && touch d/f g && "
-					  "ln -s d l && ln -s l ll", temp_root), 0);
+					  "ln -s d l && ln -s l ll && ln -s $PWD abs", temp_root), 0);
 		w = make(rows[i].way, rows[i].folder);
 		assert_int_equal(temp_run("cd %s && (%s) >/dev/null", temp_root, rows[i].change),
 				 0);

@@ -47,6 +47,7 @@ static void test_one_cluster_is_recovered(void **state)
 	struct wanted_route routes[] = {
 		route(1, 1, "10.1.0.0/24"),   route(7, 2, "10.2.1.0/24"),
 		route(3, 2, "10.2.0.0/24"),   route(3, 2, "fd00:2::/64"),
+		route(3, 1, "10.1.1.0/24"), /* another cluster's, whatever node it names */
 	};
 	struct wanted_cluster clusters[] = {
 		{ .id = 1, .cluster = { .revision = "one" } },
