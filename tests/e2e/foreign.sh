@@ -32,7 +32,11 @@ plain_vxlan() { # FAMILY: west-1 as an administrator would do it by hand
 		route replace fd00:10:1:1::/64 via fe80::78 dev vx0 onlink
 		neigh replace 192.0.2.11 lladdr $east_mac dev vx0 nud permanent
 		neigh replace fe80::78 lladdr $east_mac dev vx0 nud permanent
+		route replace 192.0.2.11/32 via 192.0.2.11 dev vx0 onlink table 78
 	EOF
+	# What pods send to a node of a peer belongs into the tunnel, the tunnel itself does not.
+	lab_ip west-1 rule del pref 78 2>/dev/null || true
+	lab_ip west-1 rule add pref 78 from 10.2.1.0/24 to 192.0.2.11 lookup 78
 	lab_exec west-1 bridge fdb append $east_mac dev vx0 dst "$(lab_addr east-1 "$1")"
 }
 east_up() { # FAMILY

@@ -213,6 +213,8 @@ def spoof(iface, mac, src, dst):
 def sink(fam, out):
     """4|6 FILE: write a line to FILE for each of our marked datagrams to port 9999, for ever."""
     s = socket.socket(socket.AF_INET6 if fam == "6" else socket.AF_INET, socket.SOCK_DGRAM)
+    if fam == "6":
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     s.bind(("::" if fam == "6" else "0.0.0.0", 9999))
     with open(out, "w", buffering=1) as f:
         f.write("ready\n")
