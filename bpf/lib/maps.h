@@ -65,6 +65,22 @@ struct {
 	__type(value, struct xm_pod);
 } xm_pods SEC(".maps");
 
+/* The source check's memory, see xmesh/maps.h. A miss: ask xm_pods. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XM_SOURCE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct xm_source);
+} xm_sources SEC(".maps");
+
+/* 0 -> number of times that pods were replaced or deleted. User space writes, xm_from_pod reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} xm_pods_epoch SEC(".maps");
+
 /* ifindex -> pod interface. Agent writes; asked only when a source is no known pod. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

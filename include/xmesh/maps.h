@@ -122,6 +122,22 @@ struct xm_pod {
 	__u64 since_s;
 };
 
+/*
+ * ---- xm_sources: per-CPU array, interface and family -> the address it sent from last ----------
+ *
+ * A cache of xm_pods for the source check, filled by xm_from_pod (per CPU, so never written by two).
+ * An entry counts only while its epoch is that of xm_pods_epoch, which whoever replaces or deletes a
+ * pod raises afterwards.
+ */
+#define XM_SOURCE_SLOTS 8192 /* interfaces that share a slot go to xm_pods in turn */
+#define XM_SOURCE_SLOT(ifindex, is_v4) (((ifindex) << 1 | !!(is_v4)) & (XM_SOURCE_SLOTS - 1))
+
+struct xm_source {
+	__u32 ifindex;
+	__u32 epoch;
+	struct xm_addr addr;
+};
+
 /* ---- xm_ifaces: hash, ifindex -> a pod interface we are attached to ----------------------- */
 
 struct xm_iface {

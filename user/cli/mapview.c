@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/eventview.h"
+#include "cli/sourceview.h"
 #include "core/addr.h"
 #include "core/defs.h"
 #include "core/text.h"
@@ -117,8 +118,12 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 	case PLANE_xm_node_names:
 		code = key_number(text, XM_MAX_NODES - 1, &key, err);
 		break;
+	case PLANE_xm_sources:
+		code = key_iface(text, &key, err);
+		break;
 	case PLANE_xm_config:
 	case PLANE_xm_event_rate:
+	case PLANE_xm_pods_epoch:
 		code = key_number(text, 0, &key, err);
 		break;
 	case PLANE_xm_events:
@@ -527,6 +532,12 @@ int mapview_emit(const struct view *view, enum plane_map map, const struct map_k
 		break;
 	case PLANE_xm_event_rate:
 		code = eventview_rate(view, emit, &out.n, err);
+		break;
+	case PLANE_xm_sources:
+		code = sourceview_emit(view, out.key, emit, &out.n, err);
+		break;
+	case PLANE_xm_pods_epoch:
+		code = sourceview_epoch(view, emit, &out.n, err);
 		break;
 	case PLANE_MAP_COUNT:
 		break;

@@ -106,6 +106,25 @@ static bool run_batch(const struct plane *plane, const struct plan_op *ops, size
 	return !bpf_map_delete_batch(fd, keys, &count, NULL) && count == n;
 }
 
+/*
+ * What xm_from_pod remembers of xm_pods is void from here on. Only one process writes at a time: the
+ * agent, or a command on a host without one.
+ */
+static int raise_epoch(const struct plane *plane, struct err *err)
+{
+	int fd = plane->map_fd[PLANE_xm_pods_epoch], code;
+	uint32_t zero = 0, epoch;
+
+	code = bpf_map_lookup_elem(fd, &zero, &epoch);
+	epoch++;
+	if (!code)
+		code = bpf_map_update_elem(fd, &zero, &epoch, BPF_ANY);
+	if (code)
+		return err_set(err, code, "cannot write %s/xm_pods_epoch: %s", plane->dir,
+			       strerror(-code));
+	return 0;
+}
+
 /* Operations of one verb on one map, at most BATCH_MAX of them. */
 static int run(const struct plane *plane, const struct plan_op *ops, size_t n, size_t *done,
 	       struct err *err)
@@ -116,11 +135,16 @@ static int run(const struct plane *plane, const struct plan_op *ops, size_t n, s
 	code = map_sizes(plane, ops->map, &sizes, err);
 	if (code)
 		return code;
-	if (n > 1 && run_batch(plane, ops, n, &sizes)) {
+	if (n > 1 && run_batch(plane, ops, n, &sizes))
 		*done += n;
-		return 0;
+	else
+		code = run_single(plane, ops, n, &sizes, done, err);
+	if (ops->map == PLANE_xm_pods) {
+		int raised = raise_epoch(plane, err);
+
+		code = code ? code : raised;
 	}
-	return run_single(plane, ops, n, &sizes, done, err);
+	return code;
 }
 
 int apply_plan(const struct plane *plane, const struct plan *plan, size_t *ret_done,
@@ -180,7 +204,8 @@ int apply_pod_put(const struct plane *plane, const struct xm_addr *addr, const s
 	code = bpf_map_update_elem(fd, addr, pod, BPF_ANY);
 	if (code)
 		return update_failed(plane, PLANE_xm_pods, XM_MAX_PODS, code, err);
-	if (moved)
+	code = raise_epoch(plane, err);
+	if (!code && moved)
 		code = count_iface(plane, old.ifindex, false, err);
 	if (!code)
 		code = count_iface(plane, pod->ifindex, true, err);
@@ -201,5 +226,6 @@ int apply_pod_delete(const struct plane *plane, const struct xm_addr *addr, stru
 	if (code)
 		return err_set(err, code, "cannot write %s/xm_pods: %s", plane->dir,
 			       strerror(-code));
-	return count_iface(plane, old.ifindex, false, err);
+	code = raise_epoch(plane, err);
+	return code ? code : count_iface(plane, old.ifindex, false, err);
 }
