@@ -9,7 +9,6 @@
 
 #include "parse.h"
 #include "route.h"
-#include "tunnel.h"
 #include "verdict.h"
 #include "xmesh/wire.h"
 
@@ -37,7 +36,7 @@ static __always_inline void pmtu_lower(const struct scene *s, const struct xm_ad
 
 static __always_inline int pmtu_is_our_udp(const struct xm_config *cfg, const struct udphdr *udp)
 {
-	return udp->dest == cfg->port && bpf_ntohs(udp->source) >= TUNNEL_PORT_BASE;
+	return udp->dest == cfg->port && bpf_ntohs(udp->source) >= XM_SOURCE_PORT_MIN;
 }
 
 /* Look at an ICMP message to our own address; whatever it is, the kernel gets it afterwards. */

@@ -14,8 +14,6 @@
 #include "xmesh/wire.h"
 
 #define TUNNEL_TTL 64
-#define TUNNEL_PORT_BASE 49152 /* RFC 6335's dynamic range, as RFC 7348 asks */
-#define TUNNEL_PORT_MASK 0x3fff
 
 /* sys/socket.h is not for BPF. */
 #define XM_AF_INET 2
@@ -76,7 +74,8 @@ static __always_inline void tunnel_write(struct udphdr *udp, struct xm_vxlan *vx
 					 const struct xm_route *route, __u32 hash, __u32 udp_len,
 					 int inner_is_v4)
 {
-	udp->source = bpf_htons(TUNNEL_PORT_BASE | ((hash ^ hash >> 16) & TUNNEL_PORT_MASK));
+	udp->source = bpf_htons(XM_SOURCE_PORT_MIN |
+				((hash ^ hash >> 16) & (XM_SOURCE_PORT_MAX - XM_SOURCE_PORT_MIN)));
 	udp->dest = cfg->port;
 	udp->len = bpf_htons(udp_len);
 	udp->check = 0;

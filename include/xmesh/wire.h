@@ -18,6 +18,10 @@ struct xm_vxlan {
 #define XM_VXLAN_FLAG_I 0x08000000u
 #define XM_PORT_DEFAULT 8492
 
+/* UDP source ports: the dynamic range, as RFC 7348 asks. The fast path and xmesh0 use the same. */
+#define XM_SOURCE_PORT_MIN 49152
+#define XM_SOURCE_PORT_MAX 65535
+
 /* Bytes that the tunnel adds to an inner IP packet: outer IP, UDP, VXLAN, inner Ethernet. */
 #define XM_OVERHEAD_V4 (20 + 8 + 8 + 14)
 #define XM_OVERHEAD_V6 (40 + 8 + 8 + 14)

@@ -114,18 +114,26 @@ static int settle_config(struct bare *bare, const struct wanted *plain, struct e
 	return put(bare, PLANE_xm_config, 0, NULL, &plain->config, err);
 }
 
+static int guard_device(void *user, uint32_t ifindex, struct err *err)
+{
+	struct bare *bare = user;
+
+	return attach_tc(&bare->plane, ifindex, ATTACH_DEVICE, err);
+}
+
 static int settle_device(struct bare *bare, const struct wanted *plain, struct err *err)
 {
 	const struct config *config = bare->config;
 	struct device_config want = { .name = config->device, .port = config->tunnel_port,
-				      .mtu = plain->device_mtu, .instance = config->instance };
+				      .mtu = plain->device_mtu, .instance = config->instance,
+				      .guard = guard_device, .user = bare };
 	uint32_t ifindex = if_nametoindex(config->device);
 	int code = 0;
 
 	memcpy(want.mac, plain->config.vtep_mac, sizeof(want.mac));
 	if (!ifindex)
 		code = device_ensure(bare->nl, &want, &ifindex, err);
-	return code ? code : attach_tc(&bare->plane, ifindex, ATTACH_DEVICE, err);
+	return code ? code : guard_device(bare, ifindex, err);
 }
 
 static int learn(struct bare *bare, struct podset *podset, const struct hostcheck *check, struct err *err)

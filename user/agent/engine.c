@@ -158,6 +158,14 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + ts.tv_nsec;
 }
 
+/* Without settings the program drops everything, so nobody is let in while the tables are empty. */
+static int guard_device(void *user, uint32_t ifindex, struct err *err)
+{
+	struct engine *engine = user;
+
+	return attach_tc(&engine->plane, ifindex, ATTACH_DEVICE, err);
+}
+
 /*
  * The device's index, for the routes that lead to it. It is made here when it is missing, with values
  * that hold until the wanted tables say the exact ones.
@@ -166,7 +174,8 @@ static int find_device(struct turn *turn, struct err *err)
 {
 	const struct config *config = turn->engine->config;
 	struct device_config want = { .name = config->device, .port = config->tunnel_port,
-				      .mtu = 1500 - XM_OVERHEAD_V6, .instance = config->instance };
+				      .mtu = 1500 - XM_OVERHEAD_V6, .instance = config->instance,
+				      .guard = guard_device, .user = turn->engine };
 
 	turn->device = if_nametoindex(config->device);
 	if (turn->device)
@@ -184,7 +193,8 @@ static int settle_device(struct turn *turn, struct err *err)
 {
 	const struct config *config = turn->engine->config;
 	struct device_config want = { .name = config->device, .port = config->tunnel_port,
-				      .mtu = turn->wanted->device_mtu, .instance = config->instance };
+				      .mtu = turn->wanted->device_mtu, .instance = config->instance,
+				      .guard = guard_device, .user = turn->engine };
 
 	if (turn->engine->dry_run)
 		return 0;

@@ -6,6 +6,7 @@
  */
 #include "net/device.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
@@ -20,6 +21,7 @@
 #include "core/defs.h"
 #include "core/vec.h"
 #include "net/parse.h"
+#include "xmesh/wire.h"
 
 #define ALIAS_MAX 64
 #define DUMP_TRIES 10
@@ -152,6 +154,8 @@ static int check_ours(const struct found *f, const char *instance, struct err *e
 
 static int create(struct nl *nl, const struct device_config *config, struct err *err)
 {
+	struct ifla_vxlan_port_range range = { .low = htons(XM_SOURCE_PORT_MIN),
+					       .high = htons(XM_SOURCE_PORT_MAX) };
 	struct nlattr *info, *data;
 	char what[64];
 	union request req;
@@ -164,9 +168,10 @@ static int create(struct nl *nl, const struct device_config *config, struct err 
 	info = mnl_attr_nest_start(&req.nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(&req.nlh, IFLA_INFO_KIND, "vxlan");
 	data = mnl_attr_nest_start(&req.nlh, IFLA_INFO_DATA);
+	mnl_attr_put(&req.nlh, IFLA_VXLAN_PORT_RANGE, sizeof(range), &range);
 	mnl_attr_put_u8(&req.nlh, IFLA_VXLAN_COLLECT_METADATA, 1);
 	mnl_attr_put_u8(&req.nlh, IFLA_VXLAN_LEARNING, 0);
-	mnl_attr_put_u16(&req.nlh, IFLA_VXLAN_PORT, (uint16_t)(config->port >> 8 | config->port << 8));
+	mnl_attr_put_u16(&req.nlh, IFLA_VXLAN_PORT, htons(config->port));
 	mnl_attr_put_u8(&req.nlh, IFLA_VXLAN_UDP_ZERO_CSUM6_TX, 1);
 	mnl_attr_put_u8(&req.nlh, IFLA_VXLAN_UDP_ZERO_CSUM6_RX, 1);
 	mnl_attr_nest_end(&req.nlh, data);
@@ -358,6 +363,8 @@ static int bring_to(struct nl *nl, const struct device_config *config, const str
 
 	if ((code = change(nl, config, f, err)) || (code = set_sysctls(config->name, err)) ||
 	    (code = set_address(nl, config, f, err)))
+		return code;
+	if (!f->link.up && config->guard && (code = config->guard(config->user, f->link.ifindex, err)))
 		return code;
 	return set_up(nl, config, f, err);
 }

@@ -12,6 +12,12 @@ struct device_config {
 	uint16_t port;
 	__u8 mac[6];
 	uint32_t mtu;
+	/*
+	 * Called with the device there but down, before it comes up and takes packets from anybody:
+	 * puts the program on it that judges them. An error ends device_ensure(). NULL = none.
+	 */
+	int (*guard)(void *user, uint32_t ifindex, struct err *err);
+	void *user;
 	const char *instance;  /* goes into IFLA_IFALIAS "xmesh INSTANCE": that is how we know it is ours */
 };
 
