@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The feeds of a configuration on a real loop, over real directories. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/feeds.h"
+#include "core/addr.h"
+#include "core/defs.h"
+
+struct world {
+	char dir[64];
+	uv_loop_t loop;
+	uv_timer_t deadline;
+	struct config *config;
+	struct feeds *feeds;
+	unsigned int changes;
+	bool recovers;        /* pinned state knows west */
+	bool late;
+};
+
+static void write_node(const struct world *w, const char *cluster, const char *name, const char *cidr, const char *addr)
+{
+	char path[128];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", w->dir, cluster);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/%s/nodes.yaml", w->dir, cluster);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fprintf(out,
+		"apiVersion: v1\nkind: Node\nmetadata: {name: %s}\nspec: {podCIDRs: [%s]}\n"
+		"status: {addresses: [{type: InternalIP, address: %s}]}\n",
+		name, cidr, addr);
+	fclose(out);
+}
+
+static struct config *config_of(const struct world *w, const char *more)
+{
+	char text[1024];
+	struct config *config;
+	struct err err = { 0 };
+
+	snprintf(text, sizeof(text),
+		 "cluster: {name: east, id: 1}\nunderlay: [eth0]\nlocal: {feed: {dir: %s/east}}\n"
+		 "peers:\n  - {name: west, id: 2, feed: {dir: %s/west}}\n%s",
+		 w->dir, w->dir, more);
+	if (config_parse(text, strlen(text), "test.yaml", &config, &err))
+		fail_msg("%s", err.text);
+	return config;
+}
+
+static void on_changed(void *user)
+{
+	struct world *w = user;
+
+	w->changes++;
+	uv_stop(&w->loop);
+}
+
+static int on_recover(void *user, uint16_t cluster, struct snapshot **ret_snapshot)
+{
+	const struct world *w = user;
+	struct snapshot *s;
+
+	if (!w->recovers || cluster != 2)
+		return -ENOENT;
+	s = calloc(1, sizeof(*s));
+	s->nodes = calloc(1, sizeof(*s->nodes));
+	s->n_nodes = 1;
+	strcpy(s->nodes->name, "pinned");
+	s->nodes->cidrs = calloc(1, sizeof(*s->nodes->cidrs));
+	s->nodes->n_cidrs = 1;
+	prefix_parse("10.2.9.0/24", s->nodes->cidrs, NULL);
+	addr_parse("192.0.2.9", &s->nodes->addr4, NULL);
+	*ret_snapshot = s;
+	return 0;
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct world *w = timer->data;
+
+	w->late = true;
+	uv_stop(&w->loop);
+}
+
+/* Until the mesh changed once more, ten seconds at most. */
+static void wait_change(struct world *w)
+{
+	unsigned int before = w->changes;
+
+	uv_timer_start(&w->deadline, on_deadline, 10000, 0);
+	while (w->changes == before && !w->late)
+		uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_false(w->late);
+}
+
+static const char *node_of(const struct world *w, size_t slot)
+{
+	const struct snapshot *s = feeds_mesh(w->feeds)->clusters[slot].snapshot;
+
+	return s ? s->nodes->name : "none";
+}
+
+static void start(struct world *w)
+{
+	struct feeds_callbacks callbacks = { .changed = on_changed, .recover = on_recover, .user = w };
+	struct err err = { 0 };
+
+	w->config = config_of(w, "");
+	if (feeds_new(&w->loop, w->config, &callbacks, &w->feeds, &err))
+		fail_msg("%s", err.text);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	strcpy(w->dir, "/tmp/xmesh-feeds-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	uv_loop_init(&w->loop);
+	uv_timer_init(&w->loop, &w->deadline);
+	w->deadline.data = w;
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+
+	feeds_close(w->feeds);
+	uv_close((uv_handle_t *)&w->deadline, NULL);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&w->loop), 0);
+	config_free(w->config);
+	snprintf(command, sizeof(command), "rm -rf %s", w->dir);
+	assert_int_equal(system(command), 0);
+	free(w);
+	return 0;
+}
+
+static const char *field(const struct world *w, size_t i, const char *key, char buf[512])
+{
+	json_object *list = feeds_status(w->feeds), *member = NULL;
+
+	json_object_object_get_ex(json_object_array_get_idx(list, i), key, &member);
+	snprintf(buf, 512, "%s", member ? json_object_get_string(member) : "");
+	json_object_put(list);
+	return buf;
+}
+
+static void settles(void **state)
+{
+	struct world *w = *state;
+	char text[512];
+
+	write_node(w, "east", "e", "10.1.0.0/24", "192.0.2.1");
+	write_node(w, "west", "w", "10.2.0.0/24", "192.0.2.2");
+	start(w);
+	assert_false(feeds_are_settled(w->feeds));
+	assert_string_equal(field(w, 1, "state", text), "waiting");
+	wait_change(w);
+	assert_int_equal(w->changes, 1);
+	assert_true(feeds_are_settled(w->feeds));
+	assert_string_equal(node_of(w, 0), "e");
+	assert_string_equal(node_of(w, 1), "w");
+	assert_string_equal(field(w, 1, "state", text), "ok");
+	assert_string_equal(field(w, 1, "nodes", text), "1");
+	assert_string_equal(field(w, 1, "errors", text), "0");
+}
+
+static void failing(void **state)
+{
+	struct world *w = *state;
+	char text[512];
+
+	w->recovers = true;
+	write_node(w, "east", "e", "10.1.0.0/24", "192.0.2.1");
+	start(w);
+	assert_string_equal(node_of(w, 1), "pinned");
+	wait_change(w);
+	assert_string_equal(node_of(w, 0), "e");
+	assert_string_equal(node_of(w, 1), "pinned");
+	assert_string_equal(field(w, 1, "state", text), "failing");
+	assert_string_equal(field(w, 1, "errors", text), "1");
+	assert_non_null(strstr(field(w, 1, "error", text), "west"));
+}
+
+static void refused(void **state)
+{
+	struct world *w = *state;
+	char text[512];
+
+	settles(state);
+	write_node(w, "west", "w2", "10.1.0.0/25", "192.0.2.2");
+	wait_change(w);
+	assert_string_equal(node_of(w, 1), "w");
+	assert_string_equal(field(w, 1, "state", text), "refused");
+	assert_non_null(strstr(field(w, 1, "error", text), "10.1.0.0/25"));
+	write_node(w, "west", "w3", "10.2.3.0/24", "192.0.2.2");
+	wait_change(w);
+	assert_string_equal(node_of(w, 1), "w3");
+	assert_string_equal(field(w, 1, "state", text), "ok");
+}
+
+static void reconfigured(void **state)
+{
+	struct world *w = *state;
+	struct config *config;
+	struct err err = { 0 };
+	char more[256];
+
+	settles(state);
+	write_node(w, "north", "n", "10.3.0.0/24", "192.0.2.3");
+	snprintf(more, sizeof(more), "  - {name: north, id: 3, feed: {dir: %s/north}}\n", w->dir);
+	config = config_of(w, more);
+	assert_int_equal(feeds_reconfigure(w->feeds, config, &err), 0);
+	config_free(w->config);
+	w->config = config;
+	/* Those that stay go on with what they have. */
+	assert_string_equal(node_of(w, 1), "w");
+	wait_change(w);
+	assert_string_equal(node_of(w, 2), "n");
+	config = config_of(w, "");
+	assert_int_equal(feeds_reconfigure(w->feeds, config, &err), 0);
+	config_free(w->config);
+	w->config = config;
+	assert_int_equal(feeds_mesh(w->feeds)->n_clusters, 2);
+	assert_string_equal(node_of(w, 1), "w");
+}
+
+int main(void)
+{
+#define TEST(name, fn) { name, fn, setup, teardown, NULL }
+	const struct CMUnitTest tests[] = {
+		TEST("one change when the first results of all feeds are there", settles),
+		TEST("a feed that fails stops nobody, and its pinned state stands", failing),
+		TEST("a snapshot that does not fit is refused, told, and taken over when mended", refused),
+		TEST("a peer more, a peer less: the others keep what they have", reconfigured),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
