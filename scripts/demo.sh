@@ -75,6 +75,8 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 say "Three clusters: east (2 nodes), west, north (1 node each), 2 pods a node; IPv4 in VXLAN, IPv6 native"
+# As systemd sets it; strict works too, with a word of caution in status.
+LAB_RP_FILTER=2
 mkdir -p "$dir"
 lab_init demo "$dir"
 lab_up

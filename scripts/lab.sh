@@ -17,6 +17,7 @@
 : "${LAB_CNI:=ptp}"                            # ptp | bridge
 : "${LAB_POD_MTU:=1500}"                       # of both ends of a pod's veth
 : "${LAB_MTU:=1500}"                           # of the underlay
+: "${LAB_RP_FILTER:=1}"                         # of the underlay interface: strict
 : "${LAB_CONFIG:=}"                            # further lines for every xmesh.yaml
 
 LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -116,7 +117,7 @@ lab_node_up() { # NODE
 	lab_netns_add "$1"
 	lab_ip fabric link add "ul-$1" mtu "$LAB_MTU" type veth peer name eth0 mtu "$LAB_MTU" netns "$(lab_ns "$1")"
 	lab_ip fabric link set "ul-$1" master br0 up
-	lab_sysctl "$1" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.eth0.rp_filter=1
+	lab_sysctl "$1" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 "net.ipv4.conf.eth0.rp_filter=$LAB_RP_FILTER"
 	lab_ip "$1" -batch - <<-EOF
 		link set eth0 up
 		address add $(lab_addr "$1" 4)/24 dev eth0
@@ -233,12 +234,12 @@ lab_agent_start() {
 	lab_agent_ready "$1"
 }
 lab_agent_begin() { # NODE: start, do not wait
-	local sock=$LAB_DIR/run/$1.notify
+	local sock=$LAB_DIR/log/$1.sock
 	rm -f "$sock"
 	lab_bg "$1" "notify-$1" socat -u "UNIX-RECV:$sock" -
 	lab_wait 5 test -S "$sock"
 	NOTIFY_SOCKET=$sock lab_bg "$1" "agent-$1" "$LAB_XMESH" --config "$LAB_DIR/$1.yaml" agent
-	echo "$LAB_PID" >"$LAB_DIR/run/$1.agent"
+	echo "$LAB_PID" >"$LAB_DIR/log/$1.pid"
 }
 lab_agent_ready() { # NODE
 	lab_wait "${LAB_DEADLINE:-20}" grep -q READY=1 "$LAB_DIR/log/notify-$1" && return
@@ -246,7 +247,7 @@ lab_agent_ready() { # NODE
 	tail -n 20 "$LAB_DIR/log/agent-$1" >&2
 	return 1
 }
-lab_agent_pid() { cat "$LAB_DIR/run/$1.agent"; }
+lab_agent_pid() { cat "$LAB_DIR/log/$1.pid"; }
 
 # lab_agent_stop NODE [SIGNAL]: end the agent and wait for it.
 lab_agent_stop() {

@@ -83,7 +83,7 @@ t "config: a FIFO" refuses fifo.yaml timeout 20 "$asan" --config "$d/fifo.yaml" 
 head -c 4096 /dev/urandom >"$d/random.yaml"
 t "config: binary" refuses random.yaml timeout 20 "$asan" --config "$d/random.yaml" config check
 
-# ---- feeds ----
+# ---- feeds; a fault in an object is at the line where the object begins ----
 node() { # CIDR [NAME [ADDRESS]]
 	printf 'apiVersion: v1\nkind: Node\nmetadata: {name: %s}\nspec: {podCIDRs: ["%s"]}\n' "${2:-n1}" "$1"
 	printf 'status: {addresses: [{type: InternalIP, address: "%s"}]}\n' "${3:-192.0.2.77}"
@@ -102,48 +102,55 @@ good() { # SENTENCE: what looks odd but is right
 	cat >"$d/feed/f.yaml"
 	t "feed: $1" exits 0 run feed check "$d/feed"
 }
-node 10.7.0.0/24 | good "a good node"
-printf '' | one "an empty file alone" "f.yaml|feed"
-node 10.7.0.0/24 | head -c 60 | one "truncated" "f.yaml:[0-9]+:"
-head -c 100000 /dev/urandom | one "binary" "f.yaml"
-{ node 10.7.0.0/24; printf '\0\0\0'; } | one "NULs" "f.yaml(:[0-9]+)?:"
-node 10.7.0.0/24 $'n\xff\xfe' | one "invalid UTF-8" "f.yaml(:[0-9]+)?:"
-node 10.7.0.5/24 | one "a CIDR with host bits" "f.yaml:4:.*10.7.0.5/24"
-node 10.7.0.0/33 | one "a prefix length of 33" "f.yaml:4:.*10.7.0.0/33"
-node 10.7.0.0/-1 | one "a negative prefix length" "f.yaml:4:"
-node 10.7.0.0/24 n1 192.0.2.777 | one "an address that is none" "f.yaml:5:.*192.0.2.777"
-node 10.7.0.0/24 "NotADnsName!" | one "a name that is none" "f.yaml:3:"
-{ node 10.7.0.0/24 n1; echo ---; node 10.8.0.0/24 n1; } | one "a node twice" "f.yaml:[0-9]+:.*n1"
-{ node 10.7.0.0/24 n1; echo ---; node 10.7.0.128/25 n2 192.0.2.78; } | one "overlapping prefixes" "10.7.0.128/25"
-{ node 10.7.0.0/24 n1; echo ---; node 10.8.0.0/24 n2; } | one "one address of two nodes" "192.0.2.77"
-echo '[1, 2, 3]' | one "a list at the top" "f.yaml:1:"
-echo 'just words' | one "words" "f.yaml:1:"
-printf '{"kind": "List", "items": 5}' | one "items that are a number" "f.yaml:1:.*items"
-{ node 10.7.0.0/24; echo ---; echo 'apiVersion: v1'; } | one "a document without kind" "f.yaml:[0-9]+:.*kind"
-cat <<-EOF | one "a negative port" "f.yaml:[0-9]+:.*(port|-80)"
+good "a good node" < <(node 10.7.0.0/24)
+one "an empty file alone" "f.yaml|feed" < <(printf '')
+one "truncated" "f.yaml:[0-9]+:" < <(node 10.7.0.0/24 | head -c 60)
+one "binary" "f.yaml" < <(head -c 100000 /dev/urandom)
+one "NULs" "f.yaml(:[0-9]+)?:" < <(node 10.7.0.0/24; printf '\0\0\0')
+one "invalid UTF-8" "f.yaml(:[0-9]+)?:" < <(node 10.7.0.0/24 $'n\xff\xfe')
+one "a CIDR with host bits" "f.yaml:[0-9]+:.*10.7.0.5/24" < <(node 10.7.0.5/24)
+one "a prefix length of 33" "f.yaml:[0-9]+:.*10.7.0.0/33" < <(node 10.7.0.0/33)
+one "a negative prefix length" "f.yaml:[0-9]+:" < <(node 10.7.0.0/-1)
+one "an address that is none" "f.yaml:[0-9]+:.*192.0.2.777" < <(node 10.7.0.0/24 n1 192.0.2.777)
+one "a name that is none" "f.yaml:[0-9]+:" < <(node 10.7.0.0/24 "NotADnsName!")
+one "a node twice" "f.yaml:[0-9]+:.*n1" < <(node 10.7.0.0/24 n1; echo ---; node 10.8.0.0/24 n1)
+one "overlapping prefixes" "10.7.0.128/25" < <(node 10.7.0.0/24 n1; echo ---; node 10.7.0.128/25 n2 192.0.2.78)
+one "one address of two nodes" "192.0.2.77" < <(node 10.7.0.0/24 n1; echo ---; node 10.8.0.0/24 n2)
+one "a list at the top" "f.yaml" < <(echo '[1, 2, 3]')
+one "words" "f.yaml:1:" < <(echo 'just words')
+one "items that are a number" "f.yaml" < <(printf '{"kind": "List", "items": 5}')
+one "a document without kind" "f.yaml:[0-9]+:.*kind" < <(node 10.7.0.0/24; echo ---; echo 'apiVersion: v1')
+one "a negative port" "f.yaml:[0-9]+:.*(port|-80)" <<-EOF
 	apiVersion: v1
 	kind: Service
 	metadata: {name: s, namespace: d}
 	spec: {clusterIPs: [10.96.0.9], ports: [{name: http, port: -80, protocol: TCP}]}
 EOF
-cat <<-EOF | one "a port of 65536" "f.yaml:[0-9]+:.*(port|65536)"
+one "a port of 65536" "f.yaml:[0-9]+:.*(port|65536)" <<-EOF
 	apiVersion: v1
 	kind: Service
 	metadata: {name: s, namespace: d}
 	spec: {clusterIPs: [10.96.0.9], ports: [{name: http, port: 65536, protocol: TCP}]}
 EOF
-{
+bomb() {
+	local l p
 	echo 'a: &a [x, x, x, x, x, x, x, x, x]'
 	for l in b c d e f g h i; do
 		p=$(printf '%b' "\\x$(printf %x $(($(printf %d "'$l") - 1)))")
 		echo "$l: &$l [*$p, *$p, *$p, *$p, *$p, *$p, *$p, *$p, *$p]"
 	done
-} | one "a bomb of aliases" "f.yaml:[0-9]+:"
-printf '%s\n' 'a: &a' '  b: *a' | one "an alias of itself" "f.yaml:[0-9]+:"
-{ head -c 200000 /dev/zero | tr '\0' '['; } | one "200000 open brackets" "f.yaml:[0-9]+:"
-{ printf '{"kind":"Node","x":'; for _ in $(seq 2000); do printf '{"y":'; done; } | one "2000 levels of JSON" "f.yaml:[0-9]+:"
-{ printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\nx: "'; head -c 10000000 /dev/zero | tr '\0' 'a'; printf '"\n---\n'; node 10.7.0.5/24; } |
-	one "a line of 10 MB before the fault" "f.yaml:[0-9]+:.*10.7.0.5/24"
+}
+one "a bomb of aliases" "f.yaml:[0-9]+:" < <(bomb)
+one "an alias of itself" "f.yaml:[0-9]+:" < <(printf '%s\n' 'a: &a' '  b: *a')
+one "200000 open brackets" "f.yaml:[0-9]+:" < <(head -c 200000 /dev/zero | tr '\0' '[')
+one "2000 levels of JSON" "f.yaml:[0-9]+:" < <(printf '{"kind":"Node","x":'; for _ in $(seq 2000); do printf '{"y":'; done)
+long_line() {
+	printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\nx: "'
+	head -c 10000000 /dev/zero | tr '\0' 'a'
+	printf '"\n---\n'
+	node 10.7.0.0/24
+}
+one "a line of 10 MB" "f.yaml:[0-9]+:" < <(long_line)
 feed
 truncate -s 1G "$d/feed/huge.yaml"
 bad "feed: a file of 1 GB" "huge.yaml" feed check "$d/feed"
@@ -186,9 +193,9 @@ feed
 node 10.7.0.0/24 >"$d/feed/f.yaml"
 printf '\xef\xbb\xbf' | cat - "$d/feed/f.yaml" >"$d/bom" && mv "$d/bom" "$d/feed/f.yaml"
 t "feed: a byte order mark is no fault" exits 0 run feed check "$d/feed"
-{ printf 'apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\n---\n'; node 10.7.0.0/24; } | good "an unknown kind is counted, not refused"
+good "an unknown kind is counted, not refused" < <(printf 'apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\n---\n'; node 10.7.0.0/24)
 awk 'BEGIN { for (i = 0; i < 30; i++) print "---" }' >"$LAB_DIR/dashes"
-{ cat "$LAB_DIR/dashes"; node 10.7.0.0/24; } | good "empty documents"
+good "empty documents" < <(cat "$LAB_DIR/dashes"; node 10.7.0.0/24)
 
 # ---- places ----
 no_bpffs() {

@@ -45,7 +45,7 @@ stale() { # every neighbour of the bridge stale and the FDB aged out: still a po
 	while read -r a _ dev _ lladdr _; do
 		[ "$dev" != cni0 ] || lab_ip west-1 neigh change "$a" dev cni0 lladdr "$lladdr" nud stale
 	done < <(lab_ip west-1 neigh show dev cni0 | sed 's/ lladdr/ dev cni0 lladdr/')
-	lab_exec west-1 bridge fdb flush dev vetha
+	lab_exec west-1 bridge fdb del "$(lab_ip west-1a -j link show dev eth0 | jq -r '.[0].address')" dev vetha master
 	# The watch has seen that once a change made after it has been taken over.
 	lab_ip west-1 route add 10.2.1.200/32 dev vethb
 	lab_ip west-1 route del 10.2.1.200/32 dev vethb

@@ -37,14 +37,14 @@ for c in "${reads[@]}"; do
 done
 t "map dump --raw" plain map dump xm_routes --raw
 t "metrics is Prometheus text" eval \
-	'x metrics | grep -vE "^#|^$" | grep -vE "^xmesh_[a-z_]+(\{[a-z_]+=\"[^\"]*\"(,[a-z_]+=\"[^\"]*\")*\})? [0-9.e+-]+$" | tee /dev/stderr | wc -l | grep -qx 0'
+	'x metrics | grep -vE "^#|^$" | grep -vE "^xmesh_[a-z_]+(\{[a-z_]+=\"[^\"]*\"(,[a-z_]+=\"[^\"]*\")*\})? [0-9.e+-]+$" | tee -a /dev/stderr | wc -l | grep -qx 0'
 t "metrics name every family once" eval 'x metrics | grep "^# TYPE" | sort | uniq -d | wc -l | grep -qx 0'
 t "help lists the commands" eval 'x --help | grep -q "route get"'
 t "completion bash is bash that loads" eval 'x completion bash >"$LAB_DIR/c" && bash -n "$LAB_DIR/c" && grep -q "^complete" "$LAB_DIR/c"'
 t "feed check of the recorded dumps" plain feed check "$LAB_DIR/feeds/west"
 t "feed check as JSON" json feed check "$LAB_DIR/feeds/west" "$LAB_DIR/feeds/north"
 counts() { # tests/data: 3 nodes, 11 services, 18 slices in west
-	x --json feed check "$LAB_DIR/feeds/west" | tee /dev/stderr |
+	x --json feed check "$LAB_DIR/feeds/west" | tee -a /dev/stderr |
 		jq -e '[.. | numbers] | (index(3) != null) and (index(11) != null) and (index(18) != null)'
 }
 t "feed check counts what kubectl gave" counts
@@ -65,7 +65,7 @@ t "an address that is none: exit status 2" exits 2 lab_x east-1 route get 10.2.1
 t "a configuration that is not there: exit status 1" exits 1 "$LAB_XMESH" --config /nonexistent.yaml config check
 t "an error in JSON mode is still on stderr, stdout stays empty" eval \
 	'[ -z "$(lab_x east-1 --json peer get nobody 2>/dev/null)" ]'
-t "--instance picks the pins" eval 'lab_exec east-1 "$LAB_XMESH" --config "$LAB_DIR/east-1.yaml" --instance west-1 map list | tee /dev/stderr | grep -q xm_routes'
+t "--instance picks the pins" eval 'lab_exec east-1 "$LAB_XMESH" --config "$LAB_DIR/east-1.yaml" --instance west-1 map list | tee -a /dev/stderr | grep -q xm_routes'
 
 nobody() { # ARGUMENT...: as a user without privileges
 	chmod a+rx "$LAB_DIR" "$LAB_DIR/run" "$LAB_DIR/bpf" "$LAB_DIR/bpf/xmesh" 2>/dev/null || true

@@ -40,7 +40,7 @@ reach() {
 }
 t "before: no way there" ping_lost east-1a "$w4"
 planned() {
-	lab_x east-1 apply --dry-run | tee /dev/stderr | grep -qF 10.2.1.0/24
+	lab_x east-1 apply --dry-run | tee -a /dev/stderr | grep -qF 10.2.1.0/24
 	state east-1 | diff "$LAB_DIR/before-east-1" -
 }
 t "apply --dry-run prints the plan and changes nothing" planned
@@ -90,9 +90,12 @@ endpoint() {
 }
 t "endpoint add and del" endpoint
 t "attach of an interface that is not there fails and names it" refuses nosuch0 lab_x east-1 attach nosuch0 --role pod
+echo 'int foreign(void *c) { return -1; }' | # TC_ACT_UNSPEC: the next program
+	sed 's/int/__attribute__((section("tc"), used)) &/' |
+	clang -target bpf -O2 -x c -c - -o "$LAB_DIR/foreign.o"
 foreign() { # a program of somebody else on the same hook stays, and ours beside it
 	lab_exec east-1 tc qdisc replace dev vethb clsact
-	lab_exec east-1 tc filter replace dev vethb ingress prio 7 handle 7 matchall action pass
+	lab_exec east-1 tc filter add dev vethb ingress prio 7 handle 7 bpf da obj "$LAB_DIR/foreign.o" sec tc
 	lab_x east-1 apply
 	lab_exec east-1 tc filter show dev vethb ingress | grep -q 'pref 7 '
 	ping_ok east-1b "$w4"
@@ -123,7 +126,6 @@ with_agent() { # and after an agent that was killed
 	lab_agent_start east-1
 	lab_agent_stop east-1 KILL
 	lab_x east-1 detach --all --purge
-	rm -f "$LAB_DIR"/run/east-1.*
 	state east-1 | diff "$LAB_DIR/before-east-1" -
 }
 t "nothing is left of a killed agent either" with_agent

@@ -70,7 +70,7 @@ errors() { # CLUSTER: errors counted
 	lab_x east-1 metrics | sed -n "s/^xmesh_feed_errors_total{cluster=\"$1\"} //p"
 }
 feed_is() { # CLUSTER STATE
-	lab_x east-1 feed list | grep "^$1 " | tee /dev/stderr | grep -qw "$2"
+	lab_x east-1 feed list | grep "^$1 " | tee -a /dev/stderr | grep -qw "$2"
 }
 all_known() {
 	known 10.2.1.1
@@ -188,7 +188,7 @@ diffed() {
 	cp -r "$f/west" "$f/proposed"
 	node west-7 10.2.7.0/24 192.0.2.27 >"$f/proposed/more.yaml"
 	lab_x east-1 feed check "$f/proposed"
-	lab_x east-1 feed diff "$f/proposed" | tee /dev/stderr | grep -F 10.2.7.0/24
+	lab_x east-1 feed diff "$f/proposed" | tee -a /dev/stderr | grep -F 10.2.7.0/24
 	unknown 10.2.7.1
 }
 t "feed check and feed diff of a proposed feed" diffed

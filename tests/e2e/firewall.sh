@@ -24,7 +24,7 @@ fast() {
 exception() { ping_ok east-1a "$w4" -R; } # IP options go through the kernel
 works_or_named() { # PATTERN
 	exception && return
-	lab_x east-1 status | tee /dev/stderr | grep -qE "$1"
+	lab_x east-1 status | tee -a /dev/stderr | grep -qE "$1"
 }
 t "without rules: fast path" fast
 t "without rules: exceptions" exception
@@ -54,7 +54,7 @@ rules ip6tables -A FORWARD -m conntrack --ctstate INVALID -j DROP
 t "drop of ctstate INVALID: fast path" fast
 t "drop of ctstate INVALID: exceptions work or status names the rule" works_or_named INVALID
 tcp_exceptions() { # hop limits that expire make exceptions of single packets of a connection
-	lab_exec east-1a traceroute -n -T -p 8080 -w 1 -q 1 -m 4 "$w4" | tee /dev/stderr | tail -n 1 | grep -qF "$w4"
+	lab_exec east-1a traceroute -n -T -p 8080 -w 1 -q 1 -m 4 "$w4" | tee -a /dev/stderr | tail -n 1 | grep -qF "$w4"
 }
 t "drop of ctstate INVALID: a TCP traceroute reaches the pod" tcp_exceptions
 rules iptables -F

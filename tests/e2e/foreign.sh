@@ -40,7 +40,7 @@ plain_vxlan() { # FAMILY: west-1 as an administrator would do it by hand
 	lab_exec west-1 bridge fdb append $east_mac dev vx0 dst "$(lab_addr east-1 "$1")"
 }
 east_up() { # FAMILY
-	[ ! -e "$LAB_DIR/run/east-1.agent" ] || lab_agent_stop east-1
+	[ ! -e "$LAB_DIR/log/east-1.pid" ] || lab_agent_stop east-1
 	LAB_FAMILY=$1 lab_config east-1
 	lab_agent_start east-1
 	lab_wait 10 lab_pods_known east-1

@@ -67,7 +67,7 @@ t_end() {
 # ---- looks ----
 
 ping_ok() { # FROM ADDRESS [OPTION...]: three answers of three
-	lab_exec "$1" timeout 20 ping -q -c 3 -i 0.02 -W 2 "${@:3}" "$2" | tee /dev/stderr | grep -q ' 0% packet loss'
+	lab_exec "$1" timeout 20 ping -q -c 3 -i 0.02 -W 2 "${@:3}" "$2" | tee -a /dev/stderr | grep -q ' 0% packet loss'
 }
 ping_lost() { # FROM ADDRESS: no answer at all
 	! lab_exec "$1" ping -q -c 2 -i 0.05 -W 0.3 "${@:3}" "$2"
