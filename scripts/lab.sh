@@ -315,5 +315,5 @@ lab_down() {
 		ip netns del "$ns"
 	done <"$LAB_DIR/netns"
 	umount "$LAB_DIR/bpf" || umount -l "$LAB_DIR/bpf" || true
-	rm -rf --one-file-system "$LAB_DIR"
+	rm -rf "$LAB_DIR"
 }

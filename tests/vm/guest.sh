@@ -53,15 +53,15 @@ t "status tells what this kernel can do" features
 t "VXLAN over IPv4: ping and TCP, both families" reach
 t "by the fast path, where the kernel can" counter_moves east-1 tunnel ping_ok east-1a "$(lab_addr west-1a 4)"
 t "a host to a pod of a peer" ping_ok east-1 "$(lab_addr west-1a 4)"
-t "XDP attaches natively to a veth" lab_x east-1 attach eth0 --role underlay --xdp native
-t "and traffic goes on" reach
-t "XDP comes off again" lab_x east-1 detach eth0
 killed() {
 	lab_agent_stop east-1 KILL
 	lab_agent_stop west-1 KILL
 	reach
 }
 t "agents killed: traffic goes on" killed
+t "XDP attaches natively to a veth" lab_x east-1 attach eth0 --role underlay --xdp native
+t "and traffic goes on" reach
+t "XDP comes off again" lab_x east-1 detach eth0
 over6() {
 	configure tunnel ipv6
 	reach
@@ -120,8 +120,6 @@ wireguard() { # the underlay is a WireGuard device between the nodes: what leave
 }
 if lab_ip fabric link add wgtest type wireguard 2>/dev/null; then
 	t "WireGuard underlay: ping and TCP, both families" wireguard
-	t "the plain underlay carried only WireGuard" \
-		eval '! counter_moves east-1 unknown_peer ping_ok east-1a "$(lab_addr west-1a 4)"'
 else
 	t_skip "WireGuard underlay" "this kernel has no WireGuard"
 fi
