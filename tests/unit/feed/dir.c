@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The dir feed on a real loop and real folders: each way in which a feed is changed in practice
- * is taken over within a second, all or nothing, and what is bad leaves the last good state.
- * Every node bears a generation as its zone: a snapshot that mixes two fails on arrival.
+ * is taken over within a second, all or nothing. Every node bears a generation as its zone: a
+ * snapshot that mixes two fails the test. What is no feed at all is in dir_bad.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,121 +10,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <errno.h>
-#include <time.h>
+#include "loop.h"
 
-#include "core/defs.h"
-#include "feed/feed.h"
-#include "tempdir.h"
-
-#define SOON_MS 1000      /* what is promised */
-#define PATIENCE_MS 15000 /* where nothing is promised */
 #define SHA_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define SHA_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-
-struct seen {
-	uv_loop_t loop;
-	uv_timer_t tick;
-	struct feed *feed;
-	unsigned int snapshots, errors, unchanged;
-	unsigned int nodes; /* of the last snapshot */
-	char zone[64], revision[72], error[ERR_TEXT_MAX];
-	bool mixed, close_in_callback;
-};
-
-static void on_snapshot(void *user, struct snapshot *s)
-{
-	struct seen *seen = user;
-
-	seen->snapshots++;
-	seen->nodes = (unsigned int)s->n_nodes;
-	strcpy(seen->revision, s->revision);
-	strcpy(seen->zone, s->n_nodes ? s->nodes[0].zone : "");
-	for (size_t i = 0; i < s->n_nodes; i++)
-		seen->mixed |= strcmp(s->nodes[i].zone, seen->zone) != 0;
-	snapshot_free(s);
-	if (seen->close_in_callback)
-		feed_close(seen->feed);
-}
-
-static void on_error(void *user, const struct err *err)
-{
-	struct seen *seen = user;
-
-	seen->errors++;
-	strcpy(seen->error, err->text);
-}
-
-static void on_unchanged(void *user)
-{
-	((struct seen *)user)->unchanged++;
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-}
-
-static void begin(struct seen *seen, const char *path)
-{
-	const struct feed_callbacks callbacks = {
-		.snapshot = on_snapshot, .error = on_error, .unchanged = on_unchanged, .user = seen,
-	};
-	struct err err = {};
-
-	memset(seen, 0, sizeof(*seen));
-	assert_int_equal(uv_loop_init(&seen->loop), 0);
-	uv_timer_init(&seen->loop, &seen->tick);
-	uv_timer_start(&seen->tick, on_tick, 10, 10);
-	if (feed_dir_new(&seen->loop, path, &callbacks, &seen->feed, &err))
-		fail_msg("%s", err.text);
-}
-
-/* Runs the loop dry: whatever is left open, or is called back after the close, shows. */
-static void end(struct seen *seen)
-{
-	unsigned int before;
-
-	if (!seen->close_in_callback)
-		feed_close(seen->feed);
-	before = seen->snapshots + seen->errors + seen->unchanged;
-	uv_close((uv_handle_t *)&seen->tick, NULL);
-	uv_run(&seen->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&seen->loop), 0);
-	assert_int_equal(seen->snapshots + seen->errors + seen->unchanged, before);
-	assert_false(seen->mixed);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-#define WAIT(seen, condition, max_ms)                                                              \
-	do {                                                                                       \
-		uint64_t until_ = now_ms() + (max_ms);                                             \
-		while (!(condition) && now_ms() < until_)                                          \
-			uv_run(&(seen)->loop, UV_RUN_ONCE);                                        \
-		if (!(condition))                                                                  \
-			fail_msg("not within %d ms: %s (snapshots %u, errors %u, unchanged %u, "  \
-				 "zone %s, revision %s, error: %s)", (int)(max_ms), #condition,    \
-				 (seen)->snapshots, (seen)->errors, (seen)->unchanged,             \
-				 (seen)->zone, (seen)->revision, (seen)->error);                   \
-	} while (0)
-
-/* Nothing may come of what was done; the feed would act within QUIET_MAX_MS if it acted at all. */
-static void nothing_comes(struct seen *seen, int ms)
-{
-	unsigned int snapshots = seen->snapshots, errors = seen->errors;
-	uint64_t until = now_ms() + (uint64_t)ms;
-
-	while (now_ms() < until)
-		uv_run(&seen->loop, UV_RUN_ONCE);
-	assert_int_equal(seen->snapshots, snapshots);
-	assert_int_equal(seen->errors, errors);
-}
 
 /* ---- changes that are taken over ------------------------------------------------------------ */
 
@@ -504,190 +393,6 @@ static void test_a_path_may_appear_later(void **state)
 	end(&s);
 }
 
-/* ---- what leaves the last good state ------------------------------------------------------- */
-
-static void make_fifo(void)
-{
-	assert_int_equal(mkfifo(temp("t/b.yaml"), 0600), 0);
-}
-
-static void make_loop(void)
-{
-	temp_link("c.yaml", "t/b.yaml");
-	temp_link("b.yaml", "t/c.yaml");
-}
-
-static void make_folder_loop(void)
-{
-	temp_link(".", "t/b");
-}
-
-static void make_escape(void)
-{
-	temp_write_node("b.yaml", 2, "x");
-	temp_link("../b.yaml", "t/b.yaml");
-}
-
-static void make_folder_escape(void)
-{
-	temp_mkdir("o");
-	temp_link(temp("o"), "t/b");
-}
-
-static void make_dangling(void)
-{
-	temp_link("nowhere", "t/b.yaml");
-}
-
-static void make_huge(void)
-{
-	int fd = open(temp("t/b.yaml"), O_CREAT | O_WRONLY, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, 1 << 30), 0);
-	close(fd);
-}
-
-static void make_bad_syntax(void)
-{
-	temp_write("t/b.yaml", "apiVersion: v1\nkind: [\n");
-}
-
-static void make_empty_file(void)
-{
-	temp_write("t/b.yaml", "");
-}
-
-static void make_bad_object(void)
-{
-	temp_write("t/b.yaml", "apiVersion: v1\nkind: Node\nmetadata: {name: b}\n---\n"
-			       "apiVersion: v1\nkind: Node\nmetadata: {name: c}\n"
-			       "spec: {podCIDR: 10.9.0.1/24}\n");
-}
-
-static void make_twice(void)
-{
-	temp_write_node("t/b.yaml", 1, "x");
-}
-
-static void make_truncated_json(void)
-{
-	temp_write("t/b.json", "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [");
-}
-
-static void make_binary(void)
-{
-	FILE *f = fopen(temp("t/b.yaml"), "w");
-
-	assert_non_null(f);
-	fwrite("\x7f" "ELF\0\1\2\xff", 1, 8, f);
-	fclose(f);
-}
-
-static void make_empty_folder(void)
-{
-	assert_int_equal(rename(temp("t/a.yaml"), temp("saved")), 0);
-}
-
-static void make_no_folder(void)
-{
-	assert_int_equal(rename(temp("t"), temp("t-saved")), 0);
-}
-
-static void make_control_name(void)
-{
-	temp_write("t/b\n.yaml", "");
-}
-
-static const struct bad {
-	const char *name;
-	void (*make)(void);
-	const char *says; /* in the error, after the temporary folder */
-	const char *repair;
-} bads[] = {
-	{ "a FIFO", make_fifo, "/t/b.yaml: not a regular file", "rm t/b.yaml" },
-	{ "a symlink loop", make_loop, "/t/b.yaml: a loop of symbolic links", "rm t/[bc].yaml" },
-	{ "a folder that holds itself", make_folder_loop,
-	  "/t/b: a symbolic link that leads back to a folder above it", "rm t/b" },
-	{ "a symlink out of the tree", make_escape, "/t/b.yaml: a symbolic link leads out of",
-	  "rm t/b.yaml" },
-	{ "a folder link out of the tree", make_folder_escape, "/t/b: a symbolic link leads out of",
-	  "rm t/b" },
-	{ "a symlink to nothing", make_dangling, "/t/b.yaml: changed while it was looked at, or a "
-	  "symbolic link to nothing", "rm t/b.yaml" },
-	{ "1 GB", make_huge, "/t/b.yaml: larger than", "rm t/b.yaml" },
-	{ "bad syntax", make_bad_syntax, "/t/b.yaml:", "rm t/b.yaml" },
-	{ "an empty file", make_empty_file, "/t/b.yaml: no object in it", "rm t/b.yaml" },
-	{ "a second document that is bad", make_bad_object,
-	  "/t/b.yaml:5: Node c: spec.podCIDR: prefix \"10.9.0.1/24\" has bits set", "rm t/b.yaml" },
-	{ "a node in two files", make_twice, "/t/b.yaml:1: Node n1: is in ", "rm t/b.yaml" },
-	{ "JSON that is cut off", make_truncated_json, "/t/b.json", "rm t/b.json" },
-	{ "a binary", make_binary, "/t/b.yaml", "rm t/b.yaml" },
-	{ "an empty folder", make_empty_folder, "/t: no *.yaml, *.yml or *.json in it",
-	  "mv saved t/a.yaml" },
-	{ "no folder", make_no_folder, "/t: no such file or directory", "mv t-saved t" },
-	{ "a file name of two lines", make_control_name, "a file name in it has control characters",
-	  "rm t/b*.yaml" },
-};
-
-static void test_what_is_bad_is_told_once_and_changes_nothing(void **state)
-{
-	struct seen s;
-
-	temp_mkdir("t");
-	temp_write_node("t/a.yaml", 1, "x");
-	begin(&s, temp("t"));
-	WAIT(&s, s.snapshots == 1, SOON_MS);
-	for (size_t i = 0; i < ARRAY_SIZE(bads); i++) {
-		unsigned int unchanged = s.unchanged, errors = s.errors;
-
-		bads[i].make();
-		WAIT(&s, s.errors == errors + 1, PATIENCE_MS);
-		if (!strstr(s.error, bads[i].says))
-			fail_msg("%s: says %s", bads[i].name, s.error);
-		if (strncmp(s.error, temp_root, strlen(temp_root)))
-			fail_msg("%s: does not name the path: %s", bads[i].name, s.error);
-		feed_poke(s.feed);
-		nothing_comes(&s, 50);
-		assert_int_equal(s.unchanged, unchanged);
-
-		assert_int_equal(temp_run("cd %s && %s", temp_root, bads[i].repair), 0);
-		WAIT(&s, s.unchanged > unchanged, SOON_MS);
-		assert_int_equal(s.errors, errors + 1);
-		assert_int_equal(s.snapshots, 1);
-	}
-	end(&s);
-}
-
-static void test_the_same_error_after_a_good_reading_is_told_again(void **state)
-{
-	struct seen s;
-
-	temp_write_node("a.yaml", 1, "x");
-	begin(&s, temp(""));
-	WAIT(&s, s.snapshots == 1, SOON_MS);
-	for (unsigned int i = 1; i <= 2; i++) {
-		temp_write("b.yaml", "");
-		WAIT(&s, s.errors == i, SOON_MS);
-		assert_int_equal(unlink(temp("b.yaml")), 0);
-		WAIT(&s, s.unchanged == i, SOON_MS);
-	}
-	end(&s);
-}
-
-static void test_a_bad_start_is_told_and_mended(void **state)
-{
-	struct seen s;
-
-	temp_write("a.yaml", "hello\n");
-	begin(&s, temp(""));
-	WAIT(&s, s.errors == 1, SOON_MS);
-	assert_int_equal(s.snapshots, 0);
-	temp_write_node("a.yaml", 1, "x");
-	WAIT(&s, s.snapshots == 1, SOON_MS);
-	end(&s);
-}
-
 /* ---- calls ----------------------------------------------------------------------------- */
 
 static void test_poke_reads_and_says_unchanged(void **state)
@@ -743,9 +448,6 @@ int main(void)
 		ROW(test_a_file_that_is_being_written_is_not_read_before_its_end),
 		ROW(test_many_changes_are_one_snapshot),
 		ROW(test_a_path_may_appear_later),
-		ROW(test_what_is_bad_is_told_once_and_changes_nothing),
-		ROW(test_the_same_error_after_a_good_reading_is_told_again),
-		ROW(test_a_bad_start_is_told_and_mended),
 		ROW(test_poke_reads_and_says_unchanged),
 		ROW(test_it_may_be_closed_at_any_time),
 	};
