@@ -7,6 +7,7 @@
 #include "model/pods.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <fnmatch.h>
 #include <string.h>
 
@@ -141,6 +142,41 @@ static const struct neigh_fact *find_neigh(const struct learn *l, uint32_t ifind
 	return bsearch(&key, l->neighs, l->tables->n_neighs, sizeof(key), order_neighs);
 }
 
+static bool is_usable(const struct neigh_fact *neigh)
+{
+	static const __u8 none[6];
+
+	/* A multicast or zero MAC is no pod's; the kernel has those on devices without addresses. */
+	return neigh->usable && !(neigh->mac[0] & 1) && memcmp(neigh->mac, none, sizeof(none));
+}
+
+/*
+ * The MAC that all usable neighbours on @ifindex share: on a point-to-point link there is one pod,
+ * whatever the address. NULL when there is none or more than one.
+ */
+static const __u8 *find_only_mac(const struct learn *l, uint32_t ifindex)
+{
+	size_t low = 0, high = l->tables->n_neighs;
+	const __u8 *mac = NULL;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (l->neighs[middle].ifindex < ifindex)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < l->tables->n_neighs && l->neighs[low].ifindex == ifindex; low++) {
+		if (!is_usable(&l->neighs[low]))
+			continue;
+		if (mac && memcmp(mac, l->neighs[low].mac, ETH_ALEN))
+			return NULL;
+		mac = l->neighs[low].mac;
+	}
+	return mac;
+}
+
 /* The port of @bridge behind which @mac was seen; 0 = unknown. */
 static uint32_t find_port(const struct learn *l, uint32_t bridge, const __u8 mac[6])
 {
@@ -177,14 +213,6 @@ static const struct link_fact *find_bridge(const struct learn *l, const struct l
 	const struct link_fact *master = link->master ? find_link(l, link->master) : NULL;
 
 	return master && !strcmp(master->kind, "bridge") ? master : NULL;
-}
-
-static bool is_usable(const struct neigh_fact *neigh)
-{
-	static const __u8 none[6];
-
-	/* A multicast or zero MAC is no pod's; the kernel has those on devices without addresses. */
-	return neigh->usable && !(neigh->mac[0] & 1) && memcmp(neigh->mac, none, sizeof(none));
 }
 
 /* ---- interfaces ------------------------------------------------------------------------------ */
@@ -342,8 +370,12 @@ static int learn_routes(struct learn *l)
 		if (!find_iface(l, route->ifindex) || !may_be_pod(l, &route->addr))
 			continue;
 		const struct link_fact *link = find_link(l, route->ifindex);
+		const __u8 *mac = find_mac(l, link, &route->addr);
 
-		if (add(l, RANK_ROUTE, &route->addr, link, find_mac(l, link, &route->addr)))
+		/* The route says whose it is; a pod known by one family only would lose the other. */
+		if (!mac && !find_bridge(l, link))
+			mac = find_only_mac(l, link->ifindex);
+		if (add(l, RANK_ROUTE, &route->addr, link, mac))
 			return -ENOMEM;
 	}
 	return 0;
