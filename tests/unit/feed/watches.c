@@ -63,7 +63,8 @@ static void test_what_is_seen(void **state)
 		struct watches *w;
 
 		assert_int_equal(temp_run("cd %s && rm -rf * && mkdir -p d/e && touch d/f g && "
-					  "ln -s d l && ln -s l ll && ln -s $PWD abs", temp_root), 0);
+					  "ln -s d l && ln -s l ll && ln -s $PWD abs",
+					  temp_root), 0);
 		w = make(rows[i].way, rows[i].folder);
 		assert_int_equal(temp_run("cd %s && (%s) >/dev/null", temp_root, rows[i].change),
 				 0);
