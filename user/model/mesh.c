@@ -196,9 +196,9 @@ static int check(const struct mesh *mesh, struct err *err)
 		for (size_t j = 0; j < s->n_nodes; j++)
 			n_prefixes += s->nodes[j].n_cidrs;
 	}
-	if (n_nodes > XM_MAX_NODES)
+	if (n_nodes >= XM_MAX_NODES)
 		return err_set(err, -ENOSPC, "%zu nodes in the mesh, %d is the limit", n_nodes,
-			       XM_MAX_NODES);
+			       XM_MAX_NODES - 1);
 	if (n_prefixes > XM_MAX_ROUTES)
 		return err_set(err, -ENOSPC, "%zu pod prefixes in the mesh, %d is the limit",
 			       n_prefixes, XM_MAX_ROUTES);

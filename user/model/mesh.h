@@ -28,7 +28,7 @@ struct mesh {
  * and @config are borrowed and must outlive the mesh. Refused with a sentence that names both
  * sources: prefixes that overlap (in one cluster or between two), a node address that two nodes
  * bear or that lies in a prefix, a node name twice in a cluster, more than XM_MAX_PLENS lengths,
- * XM_MAX_ROUTES prefixes or XM_MAX_NODES nodes. -EINVAL, -ENOSPC (a limit), -ENOMEM.
+ * XM_MAX_ROUTES prefixes or XM_MAX_NODES - 1 nodes. -EINVAL, -ENOSPC (a limit), -ENOMEM.
  */
 int mesh_new(const struct config *config, const struct snapshot *const *snapshots,
 	     const char *const *origins, struct mesh **ret_mesh, struct err *err);

@@ -262,9 +262,9 @@ static void test_the_limits_of_nodes_and_prefixes(void **state)
 {
 	struct err err;
 
-	assert_int_equal(fill_and_build(XM_MAX_NODES, XM_MAX_ROUTES / XM_MAX_NODES, &err), 0);
-	assert_int_equal(fill_and_build(XM_MAX_NODES + 1, 1, &err), -ENOSPC);
-	assert_string_equal(err.text, "65537 nodes in the mesh, 65536 is the limit");
+	assert_int_equal(fill_and_build(XM_MAX_NODES - 1, XM_MAX_ROUTES / XM_MAX_NODES, &err), 0);
+	assert_int_equal(fill_and_build(XM_MAX_NODES, 1, &err), -ENOSPC);
+	assert_string_equal(err.text, "65536 nodes in the mesh, 65535 is the limit");
 	assert_int_equal(fill_and_build(1, XM_MAX_ROUTES + 1, &err), -ENOSPC);
 	assert_string_equal(err.text, "131073 pod prefixes in the mesh, 131072 is the limit");
 }
