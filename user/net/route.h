@@ -12,8 +12,9 @@
 
 #include "xmesh/maps.h"
 
-#define ROUTE_METRIC4 0    /* of our routes, per family: the kernel's own defaults */
-#define ROUTE_METRIC6 1024
+#define ROUTE_METRIC4 1    /* of our routes; the first of a range, see sync_plan_metric() */
+#define ROUTE_METRICS4 256
+#define ROUTE_METRIC6 1024 /* the kernel's own default */
 #define ROUTE_TTL 64       /* of the outer header */
 #define ROUTE_MESSAGE_MAX 512
 

@@ -63,13 +63,26 @@ bool sync_plan_needs(const struct wanted *wanted, const struct route_fact *route
 	       (is_ours(route) || find_wanted(wanted, &route->prefix));
 }
 
+uint32_t sync_plan_metric(const struct xm_prefix *prefix)
+{
+	const __u8 *b = prefix->addr.b;
+	uint32_t hash = 0;
+
+	if (!xm_addr_is_v4(&prefix->addr))
+		return ROUTE_METRIC6;
+	for (int i = 12; i < 16; i++)
+		hash = hash * 31 + b[i];
+	hash = (hash ^ hash >> 8) % ROUTE_METRICS4;
+	return ROUTE_METRIC4 + hash;
+}
+
 static struct route_fact want(const struct wanted *wanted, const struct wanted_kroute *kroute)
 {
 	struct route_fact r = {
 		.prefix = kroute->prefix,
 		.table = RT_TABLE_MAIN,
 		.ifindex = kroute->ifindex,
-		.metric = xm_addr_is_v4(&kroute->prefix.addr) ? ROUTE_METRIC4 : ROUTE_METRIC6,
+		.metric = sync_plan_metric(&kroute->prefix),
 		.mtu = kroute->mtu,
 		.type = RTN_UNICAST,
 		.protocol = NET_ROUTE_PROTO,

@@ -42,6 +42,13 @@ struct sync_plan {
 	size_t n_foreign;    /* prefixes that a foreign route holds */
 };
 
+/*
+ * The metric of our route to @prefix. IPv4 next hops that differ in gateway and encapsulation alone
+ * share one hash chain of the kernel (fib_info_hashfn() looks at device, source and metric), which
+ * makes n routes cost n^2: 8000 took 6.1 s with one metric, 0.25 s with one each (6.18).
+ */
+uint32_t sync_plan_metric(const struct xm_prefix *prefix);
+
 /* True when the plan needs to know @route: it is ours, or for a wanted prefix. */
 bool sync_plan_needs(const struct wanted *wanted, const struct route_fact *route);
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,10 +42,12 @@ static char *fake_ifname(unsigned int ifindex, char *buf)
 /* What the kernel holds after a sync of want(): the starting point of every row. */
 static struct route_fact actual4(void)
 {
-	return (struct route_fact){ .prefix = prefix("10.2.0.0/24"),
+	struct xm_prefix to = prefix("10.2.0.0/24");
+
+	return (struct route_fact){ .prefix = to,
 				    .table = RT_TABLE_MAIN,
 				    .ifindex = DEVICE,
-				    .metric = ROUTE_METRIC4,
+				    .metric = sync_plan_metric(&to),
 				    .mtu = 1450,
 				    .type = RTN_UNICAST,
 				    .protocol = NET_ROUTE_PROTO,
@@ -235,6 +238,22 @@ static void only_ours_and_rivals_need_to_be_known(void **state)
 	assert_true(sync_plan_needs(&w, &r));
 }
 
+static void metrics_spread_over_their_range(void **state)
+{
+	unsigned int used[ROUTE_METRICS4] = { 0 }, most = 0;
+
+	for (unsigned int i = 0; i < 65536; i++) {
+		struct xm_prefix p = { .plen = 120, .addr = xm_addr_v4(htonl(0x0a000000 + (i << 8))) };
+		uint32_t metric = sync_plan_metric(&p);
+
+		assert_in_range(metric, ROUTE_METRIC4, ROUTE_METRIC4 + ROUTE_METRICS4 - 1);
+		if (++used[metric - ROUTE_METRIC4] > most)
+			most = used[metric - ROUTE_METRIC4];
+	}
+	/* 256 would be even. */
+	assert_in_range(most, 256, 512);
+}
+
 static void a_native_route_goes_by_its_gateway_alone(void **state)
 {
 	struct wanted_kroute route = { .prefix = prefix("fd00:2::/64"),
@@ -258,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_attribute_that_differs_replaces_our_route),
 		cmocka_unit_test(foreign_routes_are_never_replaced),
+		cmocka_unit_test(metrics_spread_over_their_range),
 		cmocka_unit_test(many_foreign_routes_are_summed_up),
 		cmocka_unit_test(operations_come_in_the_order_that_breaks_nothing),
 		cmocka_unit_test(only_ours_and_rivals_need_to_be_known),
