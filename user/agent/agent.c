@@ -21,6 +21,8 @@
 #define RETRY_MAX_MS 30000
 /* After a turn the loop is left to others for twice its duration, but never for longer than this. */
 #define BREATHE_MAX_MS 2000
+/* Where a whole turn takes longer, pods are served by a short one before it. */
+#define LONG_TURN_NS 20000000u
 
 struct check_job {
 	struct agent *agent;
@@ -70,13 +72,18 @@ static void turn_failed(struct agent *agent, const struct err *err)
 	uv_timer_start(&agent->turn_timer, on_turn_timer, retry_ms, 0);
 }
 
-static void turn_log(const struct agent *agent, const struct engine_turn *turn)
+static void turn_log_counts(const struct engine_turn *turn)
 {
 	if (turn->map_ops || turn->kernel_puts || turn->kernel_deletes || turn->attached || turn->detached)
 		log_info("applied in %.1f ms: %zu map entries, %zu kernel entries put and %zu deleted, %zu "
 			 "programs attached and %zu detached",
 			 turn->duration_ns / 1e6, turn->map_ops, turn->kernel_puts, turn->kernel_deletes,
 			 turn->attached, turn->detached);
+}
+
+static void turn_log(const struct agent *agent, const struct engine_turn *turn)
+{
+	turn_log_counts(turn);
 	for (size_t i = 0; i < turn->notes.n; i++)
 		if (!notes_has(&agent->last.notes, turn->notes.v[i]))
 			log_warn("%s", turn->notes.v[i]);
@@ -249,7 +256,15 @@ static int reload_and_tell(struct agent *agent, struct err *err)
 
 static void on_kernel_changed(void *user)
 {
-	turn_request(user);
+	struct agent *agent = user;
+	struct engine_turn turn;
+
+	/* Its errors come again in the whole turn, which tells them. */
+	if (agent->last.duration_ns > LONG_TURN_NS && !engine_run_pods(agent->engine, &turn, NULL)) {
+		turn_log_counts(&turn);
+		engine_turn_done(&turn);
+	}
+	turn_request(agent);
 }
 
 static void on_feeds_changed(void *user)

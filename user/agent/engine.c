@@ -39,6 +39,7 @@ struct engine {
 	struct plane plane;
 	struct hostcheck check;
 	struct podset podset;
+	uint32_t device;          /* of the last whole turn, 0 = none yet */
 };
 
 /* What one turn holds on its way; everything is released at its end. */
@@ -202,6 +203,21 @@ static int settle_device(struct turn *turn, struct err *err)
 	return device_ensure(turn->engine->nl, &want, &turn->device, err);
 }
 
+/* The wanted tables and the device they lead to: another port makes another device, and other routes. */
+static int settle_wanted(struct turn *turn, struct err *err)
+{
+	int code;
+
+	do {
+		wanted_free(take(turn->wanted));
+		turn->facts.facts.device_ifindex = turn->device;
+		code = wanted_build(turn->mesh, &turn->facts.facts, turn->engine->podset.pods, &turn->wanted, err);
+		if (!code)
+			code = settle_device(turn, err);
+	} while (!code && turn->device != turn->facts.facts.device_ifindex);
+	return code;
+}
+
 /* A dump that the kernel changed meanwhile is read again; it settles, or the turn is repeated later. */
 static int read_tables(struct turn *turn, struct err *err)
 {
@@ -360,15 +376,11 @@ static int run(struct turn *turn, struct err *err)
 			  &turn->addr6, turn->device, &turn->facts, err);
 	if (code)
 		return code;
-	code = wanted_build(turn->mesh, &turn->facts.facts, engine->podset.pods, &turn->wanted, err);
+	code = settle_wanted(turn, err);
 	if (code)
 		return code;
 	notes_add_all(notes, turn->wanted->notes, turn->wanted->n_notes);
 	notes_add_all(notes, engine->check.notes.v, engine->check.notes.n);
-
-	code = settle_device(turn, err);
-	if (code)
-		return code;
 	code = sync_routes(turn, err);
 	if (code)
 		return code;
@@ -393,6 +405,85 @@ int engine_run(struct engine *engine, const struct mesh *mesh, struct engine_tur
 	wanted_free(turn.actual);
 	wanted_free(turn.wanted);
 	facts_done(&turn.facts);
+	if (turn.tables)
+		tables_free(turn.tables);
+	if (code) {
+		engine_turn_done(&out);
+		return code;
+	}
+	engine->device = turn.device;
+	out.duration_ns = now_ns() - start_ns;
+	*ret_turn = out;
+	return 0;
+}
+
+/* What is in the maps, but for pods and interfaces; only those two arrays are owned by *ret_wanted. */
+static int pods_wanted(const struct turn *turn, struct wanted *ret_wanted)
+{
+	const struct pods *pods = turn->engine->podset.pods;
+	struct wanted wanted = *turn->actual;
+	uint64_t now_s = time(NULL);
+
+	wanted.pods = calloc(pods->n_pods + 1, sizeof(*wanted.pods));
+	wanted.ifaces = calloc(pods->n_ifaces + 1, sizeof(*wanted.ifaces));
+	if (!wanted.pods || !wanted.ifaces) {
+		free(wanted.pods);
+		free(wanted.ifaces);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < pods->n_pods; i++) {
+		wanted.pods[i].addr = pods->pods[i].addr;
+		wanted.pods[i].pod = pods->pods[i].pod;
+		wanted.pods[i].pod.since_s = now_s;
+	}
+	for (size_t i = 0; i < pods->n_ifaces; i++) {
+		wanted.ifaces[i].ifindex = pods->ifaces[i].ifindex;
+		wanted.ifaces[i].iface.n_addrs = pods->ifaces[i].n_addrs;
+	}
+	wanted.n_pods = pods->n_pods;
+	wanted.n_ifaces = pods->n_ifaces;
+	*ret_wanted = wanted;
+	return 0;
+}
+
+static int run_pods(struct turn *turn, struct err *err)
+{
+	struct engine *engine = turn->engine;
+	struct wanted wanted;
+	int code = actual_read(&engine->plane, &turn->actual, err);
+
+	if (!code)
+		code = read_tables(turn, err);
+	if (!code)
+		code = podset_learn(&engine->podset, engine->config, &engine->plane, turn->tables,
+				    turn->actual, &engine->check, &turn->out->notes, err);
+	if (code)
+		return code;
+	if (pods_wanted(turn, &wanted))
+		return err_set(err, -ENOMEM, "out of memory");
+	turn->wanted = &wanted;
+	code = write_maps(turn, err);
+	turn->wanted = NULL;
+	free(wanted.pods);
+	free(wanted.ifaces);
+	if (!code)
+		code = set_hooks(turn, err);
+	if (!code)
+		podset_resolve(&engine->podset, engine->nl);
+	return code;
+}
+
+int engine_run_pods(struct engine *engine, struct engine_turn *ret_turn, struct err *err)
+{
+	uint64_t start_ns = now_ns();
+	struct engine_turn out = { 0 };
+	struct turn turn = { .engine = engine, .device = engine->device, .out = &out };
+	int code;
+
+	if (!engine->device)
+		return err_set(err, -EAGAIN, "no whole turn yet");
+	code = run_pods(&turn, err);
+	wanted_free(turn.actual);
 	if (turn.tables)
 		tables_free(turn.tables);
 	if (code) {

@@ -46,6 +46,11 @@ struct engine_turn {
  */
 int engine_run(struct engine *engine, const struct mesh *mesh, struct engine_turn *ret_turn, struct err *err);
 void engine_turn_done(struct engine_turn *turn);
+/*
+ * A short turn for what cannot wait in a large mesh: pods and their interfaces alone, over the mesh
+ * as it is in the maps. Only after a whole turn (-EAGAIN). Its notes are for no one: a whole turn follows.
+ */
+int engine_run_pods(struct engine *engine, struct engine_turn *ret_turn, struct err *err);
 
 /* The snapshot of @cluster as pinned state has it. -ENOENT: nothing of it there. */
 int engine_recover(const struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot);
