@@ -16,13 +16,20 @@ iperf_server west-1b
 lab_wait 5 lab_listens west-1a 7001
 w4=$(lab_addr west-1a 4) w6=$(lab_addr west-1a 6)
 
+forget() { # path MTUs that the pods have learned in another case
+	local pod
+	for pod in east-1a west-1a; do
+		lab_ip "$pod" route flush cache
+		lab_ip "$pod" -6 route flush cache
+	done
+}
 fits() { # ADDRESS PAYLOAD: goes through unfragmented
+	forget
 	ping_ok east-1a "$1" -M "do" -s "$2"
 }
 too_big() { # ADDRESS PAYLOAD MTU: answered with the size that would fit
 	local out
-	lab_exec east-1a ip route flush cache
-	lab_exec east-1a ip -6 route flush cache
+	forget
 	out=$(lab_exec east-1a ping -c 3 -i 0.1 -W 1 -M "do" -s "$2" "$1" 2>&1) && return 1
 	echo "$out"
 	grep -qE "mtu ?= ?$3" <<<"$out"
