@@ -81,10 +81,24 @@ static void emit_counts(struct emit *emit, const char *path, const struct snapsh
 	emit_object_end(emit);
 }
 
+/* What the agent would refuse of this feed alone: prefixes that overlap, one address of two nodes, ... */
+static int check_alone(const struct config *config, const struct snapshot *snapshot, const char *path, struct err *err)
+{
+	struct mesh *mesh = NULL;
+	int code = mesh_new(config, &snapshot, &path, &mesh, err);
+
+	mesh_free(mesh);
+	return code;
+}
+
 enum cli_exit cmd_feed_check(struct cli *cli)
 {
 	auto_emit struct emit *emit = cli_emit(cli);
+	auto_config struct config *nobody = NULL;
 	enum cli_exit code = CLI_DONE;
+
+	if (config_defaults(&nobody))
+		return cli_fail(CLI_FAILED, "out of memory");
 
 	emit_array(emit, "feeds");
 	for (size_t i = 0; i < cli->n_args; i++) {
@@ -95,7 +109,10 @@ enum cli_exit cmd_feed_check(struct cli *cli)
 			code = cli_fail(CLI_FAILED, "%s", err.text);
 			continue;
 		}
-		emit_counts(emit, cli->args[i], snapshot);
+		if (check_alone(nobody, snapshot, cli->args[i], &err))
+			code = cli_fail(CLI_FAILED, "%s", err.text);
+		else
+			emit_counts(emit, cli->args[i], snapshot);
 		snapshot_free(snapshot);
 	}
 	emit_array_end(emit);
