@@ -19,8 +19,14 @@
 /* The host is checked, and everything compared anew, this often even if nothing tells of a change. */
 #define CHECK_MS 60000
 #define RETRY_MAX_MS 30000
-/* After a turn the loop is left to others for twice its duration, but never for longer than this. */
-#define BREATHE_MAX_MS 2000
+/*
+ * After a turn the loop is left to others for a multiple of its duration, within a bound: little
+ * for a feed's change, more for the kernel's, which come all the time on a busy host.
+ */
+#define BREATHE_FEED 2
+#define BREATHE_FEED_MAX_MS 2000
+#define BREATHE_KERNEL 10
+#define BREATHE_KERNEL_MAX_MS 10000
 /* Where a whole turn takes longer, pods are served by a short one before it. */
 #define LONG_TURN_NS 20000000u
 
@@ -39,20 +45,37 @@ static void on_turn_timer(uv_timer_t *timer)
 	turn_run(timer->data);
 }
 
-/* A change was seen: a turn comes as soon as the one before leaves room for it. */
-static void turn_request(struct agent *agent)
+/* What is left of @factor times @duration_ns since @end_ns. */
+static uint64_t breathe_ms(uint64_t end_ns, uint64_t duration_ns, unsigned int factor, uint64_t max_ms)
 {
-	uint64_t now_ns = uv_hrtime(), breathe_ms = MIN(2 * agent->last.duration_ns / 1000000, BREATHE_MAX_MS);
-	uint64_t since_ms = (now_ns - agent->last_end_ns) / 1000000;
+	uint64_t breathe = MIN(factor * duration_ns / 1000000, max_ms);
+	uint64_t since_ms = (uv_hrtime() - end_ns) / 1000000;
 
+	return end_ns && since_ms < breathe ? breathe - since_ms : 0;
+}
+
+/* Never later than it is due already. */
+static void timer_hasten(uv_timer_t *timer, uv_timer_cb fn, uint64_t delay_ms)
+{
+	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > delay_ms)
+		uv_timer_start(timer, fn, delay_ms, 0);
+}
+
+/* A change was seen: a turn comes as soon as the one before leaves room for it. */
+static void turn_request(struct agent *agent, unsigned int factor, uint64_t max_ms)
+{
 	if (agent->stopping)
 		return;
 	if (!agent->seen_ns)
-		agent->seen_ns = now_ns;
-	if (!agent->checked || !feeds_are_settled(agent->feeds))
-		return;
-	uv_timer_start(&agent->turn_timer, on_turn_timer,
-		       agent->last_end_ns && since_ms < breathe_ms ? breathe_ms - since_ms : 0, 0);
+		agent->seen_ns = uv_hrtime();
+	if (agent->checked && feeds_are_settled(agent->feeds))
+		timer_hasten(&agent->turn_timer, on_turn_timer,
+			     breathe_ms(agent->last_end_ns, agent->last.duration_ns, factor, max_ms));
+}
+
+static void turn_soon(struct agent *agent)
+{
+	turn_request(agent, BREATHE_FEED, BREATHE_FEED_MAX_MS);
 }
 
 static void turn_failed(struct agent *agent, const struct err *err)
@@ -144,7 +167,7 @@ static void on_checked(uv_work_t *work, int status)
 	if (!agent->stopping) {
 		engine_set_check(agent->engine, &job->check);
 		agent->checked = true;
-		turn_request(agent);
+		turn_soon(agent);
 	}
 	hostcheck_done(&job->check);
 	free(job);
@@ -230,7 +253,7 @@ static int reload(struct agent *agent, struct err *err)
 	config_free(old);
 	feeds_poke(agent->feeds);
 	check_start(agent);
-	turn_request(agent);
+	turn_soon(agent);
 	return 0;
 }
 
@@ -254,22 +277,33 @@ static int reload_and_tell(struct agent *agent, struct err *err)
 
 /* ---- what comes in ------------------------------------------------------------------------- */
 
+/* Its errors come again in the whole turn, which tells them. */
+static void on_pods_timer(uv_timer_t *timer)
+{
+	struct agent *agent = timer->data;
+	struct engine_turn turn;
+
+	if (engine_run_pods(agent->engine, &turn, NULL))
+		return;
+	turn_log_counts(&turn);
+	agent->pods_end_ns = uv_hrtime();
+	agent->pods_ns = turn.duration_ns;
+	engine_turn_done(&turn);
+}
+
 static void on_kernel_changed(void *user)
 {
 	struct agent *agent = user;
-	struct engine_turn turn;
 
-	/* Its errors come again in the whole turn, which tells them. */
-	if (agent->last.duration_ns > LONG_TURN_NS && !engine_run_pods(agent->engine, &turn, NULL)) {
-		turn_log_counts(&turn);
-		engine_turn_done(&turn);
-	}
-	turn_request(agent);
+	if (agent->last.duration_ns > LONG_TURN_NS)
+		timer_hasten(&agent->pods_timer, on_pods_timer,
+			     breathe_ms(agent->pods_end_ns, agent->pods_ns, BREATHE_FEED, BREATHE_FEED_MAX_MS));
+	turn_request(agent, BREATHE_KERNEL, BREATHE_KERNEL_MAX_MS);
 }
 
 static void on_feeds_changed(void *user)
 {
-	turn_request(user);
+	turn_soon(user);
 }
 
 static int on_recover(void *user, uint16_t cluster, struct snapshot **ret_snapshot)
@@ -294,7 +328,7 @@ static json_object *on_control(void *user, const json_object *request)
 		return state_status(agent);
 	reply = json_object_new_object();
 	if (act && !strcmp(act, "turn")) {
-		turn_request(agent);
+		turn_soon(agent);
 		json_object_object_add(reply, "ok", json_object_new_boolean(true));
 	} else if (act && !strcmp(act, "reload")) {
 		bool ok = !reload_and_tell(agent, &err);
@@ -329,6 +363,7 @@ static void agent_stop(struct agent *agent)
 	feeds_close(agent->feeds);
 	agent->feeds = NULL;
 	uv_close((uv_handle_t *)&agent->turn_timer, NULL);
+	uv_close((uv_handle_t *)&agent->pods_timer, NULL);
 	uv_close((uv_handle_t *)&agent->check_timer, NULL);
 	uv_close((uv_handle_t *)&agent->term, NULL);
 	uv_close((uv_handle_t *)&agent->intr, NULL);
@@ -383,9 +418,10 @@ int agent_run(const char *config_path, const char *instance_override, struct err
 	uv_signal_init(&agent.loop, &agent.intr);
 	uv_signal_init(&agent.loop, &agent.hup);
 	uv_timer_init(&agent.loop, &agent.turn_timer);
+	uv_timer_init(&agent.loop, &agent.pods_timer);
 	uv_timer_init(&agent.loop, &agent.check_timer);
 	agent.term.data = agent.intr.data = agent.hup.data = &agent;
-	agent.turn_timer.data = agent.check_timer.data = &agent;
+	agent.turn_timer.data = agent.pods_timer.data = agent.check_timer.data = &agent;
 	signal(SIGPIPE, SIG_IGN);
 
 	code = start(&agent, err);

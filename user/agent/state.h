@@ -39,7 +39,7 @@ struct agent {
 	struct watch *watch;
 	struct control *control;
 	uv_signal_t term, intr, hup;
-	uv_timer_t turn_timer, check_timer;
+	uv_timer_t turn_timer, pods_timer, check_timer;
 	uv_work_t check_work;
 	struct check_job *check_job;   /* running on a worker, NULL = none */
 	bool checked;                  /* at least once */
@@ -49,6 +49,7 @@ struct agent {
 	time_t since_s;
 	uint64_t seen_ns;              /* when the oldest change not yet applied was seen, 0 = none */
 	uint64_t last_end_ns;
+	uint64_t pods_end_ns, pods_ns; /* end and duration of the last short turn */
 	unsigned int failed_in_row;
 	uint64_t turns, turns_failed;
 	struct engine_turn last;

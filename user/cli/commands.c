@@ -30,7 +30,7 @@ const struct cli_cmd cli_cmds[] = {
 	    { "xdp", "MODE", xdp_modes, "Attach XDP to an underlay interface as well (default: as configured)" } } },
 	{ "detach", "[IFACE...]", "Take the programs off IFACE, or off all interfaces",
 	  "The kernel's own routes through the VXLAN device stay and go on carrying traffic, unless --purge\n"
-	  "removes them too.",
+	  "removes them too. While an agent runs it is refused: the agent would attach them again.",
 	  cmd_detach, 0, 64,
 	  { { "all", NULL, NULL, "Every interface of this instance" },
 	    { "purge", NULL, NULL, "With --all: remove pins, routes and the VXLAN device as well" } } },
