@@ -23,6 +23,7 @@ state() { # NODE: all that could be left behind
 	ip -n "$ns" -d link show | grep -v 'link-netns'
 	ip -n "$ns" address show
 	ip -n "$ns" rule show
+	ip -n "$ns" -6 rule show
 	ip -n "$ns" route show table all | sort
 	ip -n "$ns" -6 route show table all | sort
 	ip -n "$ns" neigh show nud permanent
@@ -61,6 +62,7 @@ detached() {
 	lab_x east-1 detach vetha
 	lab_x east-1 --json status | jq -e '[.. | strings | select(. == "vetha")] | length == 0'
 	ping_ok east-1a "$w4" # through the kernel and xmesh0
+	ping_ok east-1a "$(lab_addr west-1 4)"
 	fails counter_moves east-1 tunnel ping_ok east-1a "$w4"
 }
 t "detach of one interface: the kernel's routes carry it, slower" detached

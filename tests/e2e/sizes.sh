@@ -64,6 +64,26 @@ t "a packet too big is counted by its reason" size_is_seen
 t "IP options (record route) go through the stack and arrive" ping_ok east-1a "$w4" -R
 t "and are counted" counter_moves east-1 stack_options ping_ok east-1a "$w4" -R
 
+n4=$(lab_addr west-1 4) n6=$(lab_addr west-1 6)
+t "a pod to a node of a peer: IP options arrive" counter_moves east-1 stack_options ping_ok east-1a "$n4" -R
+t "a pod to a node of a peer: too big is answered" too_big "$n4" 1472 1450
+t "a pod to a node of a peer: too big, IPv6" too_big "$n6" 1452 1450
+t "a pod to a node of a peer: too big without DF is fragmented" ping_ok east-1a "$n4" -M dont -s 1472
+node_hops() { # both nodes answer, the first that its TTL is over
+	local out
+	out=$(lab_exec east-1a traceroute -n -w 1 -q 1 -m 3 "$1")
+	echo "$out"
+	[ "$(tail -n +2 <<<"$out" | wc -l)" = 2 ] && tail -n 1 <<<"$out" | grep -qF "$1"
+}
+t "a pod to a node of a peer: traceroute, IPv4" node_hops "$n4"
+t "a pod to a node of a peer: traceroute, IPv6" node_hops "$n6"
+host_stays_out() { # of the tunnel, and of the table that pods look into
+	lab_ip east-1 route get "$n4" | grep -q 'dev eth0'
+	lab_ip east-1 route get "$n4" from "$(lab_addr east-1a 4)" iif vetha | grep -q 'dev xmesh0'
+	ping_ok east-1 "$n4"
+}
+t "and the host itself goes to that node as ever" host_stays_out
+
 sctp() { # ADDRESS
 	local pid
 	lab_bg west-1a raw "$py" raw-server "$(case $1 in *:*) echo 6 ;; *) echo 4 ;; esac)" 132

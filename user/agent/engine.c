@@ -242,7 +242,7 @@ static int sync_routes(struct turn *turn, struct err *err)
 	turn->out->kernel_deletes = result.deletes;
 	notes_add_all(&turn->out->notes, result.notes, result.n_notes);
 	if (turn->engine->dry_run && (result.puts || result.deletes))
-		notes_add(&turn->out->lines, "kernel tables: %zu routes and neighbours to put, %zu to delete",
+		notes_add(&turn->out->lines, "kernel tables: %zu routes, rules and neighbours to put, %zu to delete",
 			  result.puts, result.deletes);
 	sync_result_done(&result);
 	return 0;

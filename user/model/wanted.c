@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Mesh and facts into tables: every node is looked at once, then each of its prefixes. Numbers
- * and prefix lengths have files of their own. Not for: what is there already (plane/plan.h).
+ * Mesh and facts into tables: every node is looked at once, then each of its prefixes. Numbers,
+ * prefix lengths and the kernel's own tables have files of their own. Not for: what is there already (plane/plan.h).
  */
 #include "model/wanted.h"
 
@@ -123,64 +123,6 @@ static int note_own(struct wanted_builder *b)
 
 /* ---- tables ---- */
 
-/*
- * The gateway on xmesh0 for @prefix: it only has to resolve to the node's inner MAC, so a family
- * that the node lacks is served by a link-local address made of that MAC (RFC 4291, appendix A).
- */
-static struct xm_addr gateway(const struct wanted_member *m, const struct xm_prefix *prefix)
-{
-	struct xm_addr a = { .b = { 0xfe, 0x80 } };
-	const __u8 *mac = m->vtep_mac;
-
-	if (prefix_is_v4(prefix) && !xm_addr_is_zero(&m->object->addr4))
-		return m->object->addr4;
-	a.b[8] = mac[0] ^ 0x02;
-	a.b[9] = mac[1];
-	a.b[10] = mac[2];
-	a.b[11] = 0xff;
-	a.b[12] = 0xfe;
-	a.b[13] = mac[3];
-	a.b[14] = mac[4];
-	a.b[15] = mac[5];
-	return a;
-}
-
-static void add_kneigh(struct wanted *w, const struct xm_addr *addr, const __u8 mac[6])
-{
-	/* A node's prefixes follow each other: two looks back find what it has already. */
-	for (size_t i = w->n_kneighs; i > 0 && i + 2 > w->n_kneighs; i--) {
-		if (xm_addr_eq(&w->kneighs[i - 1].addr, addr))
-			return;
-	}
-	w->kneighs[w->n_kneighs].addr = *addr;
-	memcpy(w->kneighs[w->n_kneighs++].mac, mac, 6);
-}
-
-static void add_kroute(struct wanted_builder *b, const struct wanted_member *m,
-		       const struct xm_prefix *prefix, bool tunnel,
-		       const struct wanted_reach *reach)
-{
-	struct wanted *w = b->wanted;
-	struct wanted_kroute *k;
-
-	if (!b->facts->device_ifindex || (!tunnel && !reach->path->onlink))
-		return;
-	k = &w->kroutes[w->n_kroutes++];
-	k->prefix = *prefix;
-	k->tunnel = tunnel;
-	k->src = *wanted_own_addr(b->facts, prefix_is_v4(prefix));
-	k->mtu = reach->mtu;
-	if (tunnel) {
-		k->ifindex = b->facts->device_ifindex;
-		k->outer = reach->outer;
-		k->gateway = gateway(m, prefix);
-		add_kneigh(w, &k->gateway, m->vtep_mac);
-	} else {
-		k->ifindex = reach->path->ifindex;
-		k->gateway = reach->outer;
-	}
-}
-
 static struct xm_route *add_route(struct wanted_builder *b, const struct wanted_member *m,
 				  const struct xm_prefix *prefix)
 {
@@ -274,7 +216,7 @@ static int add_member_routes(struct wanted_builder *b, const struct wanted_membe
 			continue;
 		route = add_route(b, m, prefix);
 		fill_way(m, reach, mode, route);
-		add_kroute(b, m, prefix, tunnel, reach);
+		wanted_kroute(b, m, prefix, tunnel, reach);
 		if (tunnel)
 			b->wanted->device_mtu = MAX(b->wanted->device_mtu, reach->mtu);
 	}
@@ -299,9 +241,11 @@ static int add_node(struct wanted_builder *b, const struct wanted_member *m, str
 	if (m->cluster->own || mode_of(m, v4) != XM_MODE_TUNNEL)
 		return 0;
 	rc = find_way(b, m, ways, WAY_TUNNEL);
-	if (!rc && ways->reach[WAY_TUNNEL].path)
-		fill_way(m, &ways->reach[WAY_TUNNEL], XM_MODE_TUNNEL, &n->node.path);
-	return rc;
+	if (rc || !ways->reach[WAY_TUNNEL].path)
+		return rc;
+	fill_way(m, &ways->reach[WAY_TUNNEL], XM_MODE_TUNNEL, &n->node.path);
+	wanted_kroute_of_pods(b, m, addr, &ways->reach[WAY_TUNNEL]);
+	return 0;
 }
 
 static int add_nodes(struct wanted_builder *b, const struct wanted_member *m, struct ways *ways)
@@ -441,12 +385,6 @@ static void fill_config(struct wanted_builder *b)
 
 /* ---- order ---- */
 
-static int compare_kneigh(const void *a, const void *b)
-{
-	return memcmp(&((const struct wanted_kneigh *)a)->addr,
-		      &((const struct wanted_kneigh *)b)->addr, sizeof(struct xm_addr));
-}
-
 static int compare_addr(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct xm_addr));
@@ -468,21 +406,11 @@ static int compare_cluster(const void *a, const void *b)
 
 static void sort_tables(struct wanted *w)
 {
-	size_t kept = 0;
-
 	/* Keys stand first in their structs; prefixes compare as bytes. */
 	qsort(w->routes, w->n_routes, sizeof(*w->routes), compare_prefix);
-	qsort(w->kroutes, w->n_kroutes, sizeof(*w->kroutes), compare_prefix);
 	qsort(w->nodes, w->n_nodes, sizeof(*w->nodes), compare_addr);
 	qsort(w->names, w->n_names, sizeof(*w->names), compare_name);
 	qsort(w->clusters, w->n_clusters, sizeof(*w->clusters), compare_cluster);
-	qsort(w->kneighs, w->n_kneighs, sizeof(*w->kneighs), compare_kneigh);
-	/* Two nodes with one inner MAC share its link-local gateway. */
-	for (size_t i = 0; i < w->n_kneighs; i++) {
-		if (!kept || !xm_addr_eq(&w->kneighs[kept - 1].addr, &w->kneighs[i].addr))
-			w->kneighs[kept++] = w->kneighs[i];
-	}
-	w->n_kneighs = kept;
 }
 
 static int allocate(struct wanted_builder *b, const struct pods *pods, struct err *err)
@@ -499,16 +427,14 @@ static int allocate(struct wanted_builder *b, const struct pods *pods, struct er
 			       "%zu pod addresses behind %zu interfaces: at most %d behind %d",
 			       n_pods, n_ifaces, XM_MAX_PODS, XM_MAX_IFACES);
 	w->routes = calloc(b->n_cidrs + 1, sizeof(*w->routes));
-	w->kroutes = calloc(b->n_cidrs + 1, sizeof(*w->kroutes));
-	w->kneighs = calloc(b->n_cidrs + 1, sizeof(*w->kneighs));
 	/* Two addresses of each, and two more of our own that its feed may not have. */
 	w->nodes = calloc(2 * n + 2, sizeof(*w->nodes));
 	w->names = calloc(n, sizeof(*w->names));
 	w->clusters = calloc(b->mesh->n_clusters, sizeof(*w->clusters));
 	w->pods = calloc(n_pods + 1, sizeof(*w->pods));
 	w->ifaces = calloc(n_ifaces + 1, sizeof(*w->ifaces));
-	if (!w->routes || !w->kroutes || !w->kneighs || !w->nodes || !w->names || !w->clusters ||
-	    !w->pods || !w->ifaces)
+	if (!w->routes || !w->nodes || !w->names || !w->clusters || !w->pods || !w->ifaces ||
+	    wanted_kernel_allocate(b))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -542,6 +468,7 @@ static int build(struct wanted_builder *b, const struct pods *pods, struct err *
 							     (uint32_t)XM_OVERHEAD_V4);
 	fill_config(b);
 	sort_tables(w);
+	wanted_kernel_end(b);
 	return wanted_plens(w->routes, w->n_routes, b->facts, &w->config, err);
 no_memory:
 	return err_set(err, rc, "out of memory");
@@ -582,5 +509,6 @@ void wanted_free(struct wanted *wanted)
 	free(wanted->ifaces);
 	free(wanted->kroutes);
 	free(wanted->kneighs);
+	free(wanted->krules);
 	free(wanted);
 }

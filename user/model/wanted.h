@@ -51,9 +51,14 @@ struct wanted_cluster { uint16_t id; struct xm_cluster cluster; };
 struct wanted_pod { struct xm_addr addr; struct xm_pod pod; };
 struct wanted_iface { uint32_t ifindex; struct xm_iface iface; };
 
-/* A route of the kernel's main table through xmesh0 (lwtunnel) or, native, to a node on the link. */
+/*
+ * A route of the kernel's main table through xmesh0 (lwtunnel) or, native, to a node on the link.
+ * pods_only: of a table of our own instead, for the addresses of peers' nodes. Pods reach those in
+ * the tunnel, as their pods; the host itself must not, or what carries the tunnel would go through it.
+ */
 struct wanted_kroute {
 	struct xm_prefix prefix;
+	bool pods_only;
 	bool tunnel;
 	uint32_t ifindex;          /* xmesh0, or the underlay interface */
 	struct xm_addr outer;      /* tunnel: lwtunnel destination */
@@ -68,6 +73,9 @@ struct wanted_kneigh {
 	__u8 mac[6];
 };
 
+/* A rule of the kernel: what comes from this prefix, our own pods', looks into that table of ours first. */
+struct wanted_krule { struct xm_prefix from; };
+
 struct wanted {
 	struct xm_config config;
 	struct wanted_route *routes;     size_t n_routes;   /* each sorted by its key (memcmp) */
@@ -76,8 +84,9 @@ struct wanted {
 	struct wanted_cluster *clusters; size_t n_clusters; /* sorted by id */
 	struct wanted_pod *pods;         size_t n_pods;
 	struct wanted_iface *ifaces;     size_t n_ifaces;   /* sorted by ifindex */
-	struct wanted_kroute *kroutes;   size_t n_kroutes;  /* sorted by prefix */
+	struct wanted_kroute *kroutes;   size_t n_kroutes;  /* sorted by prefix, pods_only */
 	struct wanted_kneigh *kneighs;   size_t n_kneighs;  /* sorted by addr */
+	struct wanted_krule *krules;     size_t n_krules;   /* sorted; of families with pods_only routes */
 	uint32_t device_mtu;             /* for xmesh0 */
 	char **notes;                    /* sentences: what is left out and why (node unreachable, no common family) */
 	size_t n_notes;

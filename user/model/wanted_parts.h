@@ -83,4 +83,16 @@ int wanted_reach_tunnel(struct wanted_builder *b, const struct wanted_member *m,
 int wanted_reach_native(struct wanted_builder *b, const struct wanted_member *m, bool v4,
 			struct wanted_reach *ret_reach);
 
+/*
+ * The kernel's own tables. wanted_kernel_allocate() comes first (-ENOMEM); then a route for a
+ * prefix, where there is xmesh0 and, native, where the node is on the link; one for a node's
+ * address, for pods alone; wanted_kernel_end() adds the rules and sorts.
+ */
+int wanted_kernel_allocate(struct wanted_builder *b);
+void wanted_kroute(struct wanted_builder *b, const struct wanted_member *m,
+		   const struct xm_prefix *prefix, bool tunnel, const struct wanted_reach *reach);
+void wanted_kroute_of_pods(struct wanted_builder *b, const struct wanted_member *m,
+			   const struct xm_addr *addr, const struct wanted_reach *reach);
+void wanted_kernel_end(struct wanted_builder *b);
+
 #endif

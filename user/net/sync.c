@@ -6,6 +6,7 @@
 #include "net/sync.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -50,6 +51,22 @@ static int add_route(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+static int add_rule(const struct nlmsghdr *nlh, void *data)
+{
+	struct reading *r = data;
+	struct rule_fact rule;
+
+	if (!rule_parse(nlh, &rule))
+		return MNL_CB_OK;
+	r->tables.has_rules[xm_addr_is_v4(&rule.from.addr)] = true;
+	if (rule.protocol != NET_ROUTE_PROTO)
+		return MNL_CB_OK;
+	if (vec_grow(&r->tables.rules, r->tables.n_rules, sizeof(rule)))
+		return add_failed();
+	r->tables.rules[r->tables.n_rules++] = rule;
+	return MNL_CB_OK;
+}
+
 static int add_neigh(const struct nlmsghdr *nlh, void *data)
 {
 	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
@@ -71,11 +88,14 @@ static int add_neigh(const struct nlmsghdr *nlh, void *data)
 static void forget(struct reading *r)
 {
 	free(r->tables.routes);
+	free(r->tables.rules);
 	free(r->tables.neighs);
 	memset(&r->tables, 0, sizeof(r->tables));
 }
 
-static int dump_routes(struct nl *nl, struct reading *r, uint8_t family, struct err *err)
+/* @table: 0 = all of them, of which only routes of ours. */
+static int dump_table(struct nl *nl, struct reading *r, uint8_t family, uint32_t table,
+		      struct err *err)
 {
 	char buf[ROUTE_MESSAGE_MAX] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -85,13 +105,37 @@ static int dump_routes(struct nl *nl, struct reading *r, uint8_t family, struct 
 	nlh->nlmsg_type = RTM_GETROUTE;
 	nlh->nlmsg_flags = NLM_F_DUMP;
 	rtm->rtm_family = family;
-	if (r->wanted)
-		rtm->rtm_table = RT_TABLE_MAIN;
+	if (table)
+		mnl_attr_put_u32(nlh, RTA_TABLE, table);
 	else
 		rtm->rtm_protocol = NET_ROUTE_PROTO;
 	code = nl_talk(nl, nlh, add_route, r, "reading the routes", err);
 	/* With strict checking: no route was ever made in that table, so there is no table. */
 	return code == -ENOENT ? 0 : code;
+}
+
+static int dump_routes(struct nl *nl, struct reading *r, uint8_t family, struct err *err)
+{
+	int code;
+
+	if (!r->wanted)
+		return dump_table(nl, r, family, 0, err);
+	code = dump_table(nl, r, family, RT_TABLE_MAIN, err);
+	return code ? code : dump_table(nl, r, family, NET_ROUTE_TABLE, err);
+}
+
+static int dump_rules(struct nl *nl, struct reading *r, struct err *err)
+{
+	char buf[RULE_MESSAGE_MAX] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	int code;
+
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct fib_rule_hdr));
+	nlh->nlmsg_type = RTM_GETRULE;
+	nlh->nlmsg_flags = NLM_F_DUMP;
+	code = nl_talk(nl, nlh, add_rule, r, "reading the routing rules", err);
+	/* A kernel without them: what the plan makes of that is its own. */
+	return code == -EOPNOTSUPP ? 0 : code;
 }
 
 static int dump_neighs(struct nl *nl, struct reading *r, struct err *err)
@@ -113,7 +157,8 @@ static int read_tables(struct nl *nl, struct reading *r, struct err *err)
 	for (int i = 0; i < DUMP_TRIES && code == -EINTR; i++) {
 		forget(r);
 		if (!(code = dump_routes(nl, r, AF_INET, err)) &&
-		    !(code = dump_routes(nl, r, AF_INET6, err)) && r->device)
+		    !(code = dump_routes(nl, r, AF_INET6, err)) &&
+		    !(code = dump_rules(nl, r, err)) && r->device)
 			code = dump_neighs(nl, r, err);
 	}
 	if (code)
@@ -164,6 +209,17 @@ static int talk_route(struct nl *nl, const struct sync_op *op, struct err *err)
 	return nl_talk(nl, nlh, NULL, NULL, what, err);
 }
 
+static int talk_rule(struct nl *nl, const struct sync_op *op, struct err *err)
+{
+	char buf[RULE_MESSAGE_MAX] __attribute__((aligned(8)));
+	char text[PREFIX_TEXT_MAX], what[80];
+	struct nlmsghdr *nlh = op->verb == SYNC_RULE_ADD ? rule_put(buf, &op->rule) :
+							   rule_delete(buf, &op->rule);
+
+	snprintf(what, sizeof(what), "rule from %s", prefix_format(&op->rule.from, text));
+	return nl_talk(nl, nlh, NULL, NULL, what, err);
+}
+
 static int carry_out(struct nl *nl, uint32_t device, const struct sync_op *op, struct err *err)
 {
 	int code = 0;
@@ -178,10 +234,15 @@ static int carry_out(struct nl *nl, uint32_t device, const struct sync_op *op, s
 	case SYNC_ROUTE_DELETE:
 		code = talk_route(nl, op, err);
 		break;
+	case SYNC_RULE_ADD:
+	case SYNC_RULE_DELETE:
+		code = talk_rule(nl, op, err);
+		break;
 	}
 	/* Gone already is what a delete wants; the kernel takes routes along with a device. */
 	if ((op->verb == SYNC_ROUTE_DELETE && code == -ESRCH) ||
-	    (op->verb == SYNC_NEIGH_DELETE && code == -ENOENT))
+	    (op->verb == SYNC_NEIGH_DELETE && code == -ENOENT) ||
+	    (op->verb == SYNC_RULE_DELETE && code == -ENOENT))
 		return 0;
 	return code;
 }
@@ -211,7 +272,8 @@ static int run(struct nl *nl, uint32_t device, const struct sync_plan *plan, boo
 
 	for (size_t i = 0; i < plan->n_ops; i++) {
 		const struct sync_op *op = &plan->ops[i];
-		bool is_delete = op->verb == SYNC_ROUTE_DELETE || op->verb == SYNC_NEIGH_DELETE;
+		bool is_delete = op->verb == SYNC_ROUTE_DELETE || op->verb == SYNC_RULE_DELETE ||
+				 op->verb == SYNC_NEIGH_DELETE;
 
 		code = dry_run ? 0 : carry_out(nl, device, op, &why);
 		if (is_fatal(code))
@@ -223,7 +285,7 @@ static int run(struct nl *nl, uint32_t device, const struct sync_plan *plan, boo
 	}
 	if (refused > REFUSALS_NOTED &&
 	    vec_note(&result->notes, &result->n_notes,
-		     "%zu routes and neighbours in all were refused by the kernel", refused))
+		     "%zu routes, rules and neighbours in all were refused by the kernel", refused))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -264,9 +326,14 @@ void sync_result_done(struct sync_result *result)
 int sync_purge(struct nl *nl, struct err *err)
 {
 	struct reading reading = { .wanted = NULL };
-	struct sync_op op = { .verb = SYNC_ROUTE_DELETE };
+	struct sync_op op = { .verb = SYNC_RULE_DELETE };
 	int code = read_tables(nl, &reading, err);
 
+	for (size_t i = 0; i < reading.tables.n_rules && !code; i++) {
+		op.rule = reading.tables.rules[i];
+		code = carry_out(nl, 0, &op, err);
+	}
+	op.verb = SYNC_ROUTE_DELETE;
 	for (size_t i = 0; i < reading.tables.n_routes && !code; i++) {
 		op.route = reading.tables.routes[i];
 		code = carry_out(nl, 0, &op, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is to be done so that the kernel's routes and neighbours are the wanted ones: tables in,
+ * What is to be done so that the kernel's routes, rules and neighbours are the wanted ones: tables in,
  * ordered operations out. Pure. Not for: reading the tables or carrying it out (sync.c).
  */
 #ifndef XMESH_NET_SYNC_PLAN_H
@@ -8,6 +8,7 @@
 
 #include "model/wanted.h"
 #include "net/route.h"
+#include "net/rule.h"
 
 #define SYNC_FOREIGN_NOTED 16 /* one by one; a last note says how many there are */
 
@@ -18,14 +19,18 @@ struct kernel_neigh {
 };
 
 struct kernel_tables {
-	struct route_fact *routes;   size_t n_routes; /* of the main table, both families */
+	struct route_fact *routes;   size_t n_routes; /* of the main table and ours, both families */
 	struct kernel_neigh *neighs; size_t n_neighs; /* on the xmesh device */
+	struct rule_fact *rules;     size_t n_rules;  /* ours, both families */
+	bool has_rules[2]; /* IPv6, IPv4: any rule was seen; without any, the kernel has but one table */
 };
 
 enum sync_verb {
 	SYNC_NEIGH_PUT,
 	SYNC_ROUTE_ADD,     /* nothing was there: a foreign one that came meanwhile must win */
 	SYNC_ROUTE_REPLACE, /* ours was there, with other attributes */
+	SYNC_RULE_ADD,
+	SYNC_RULE_DELETE,
 	SYNC_ROUTE_DELETE,
 	SYNC_NEIGH_DELETE,
 };
@@ -34,6 +39,7 @@ struct sync_op {
 	enum sync_verb verb;
 	struct route_fact route;   /* of the three route verbs */
 	struct kernel_neigh neigh; /* of the two neighbour verbs */
+	struct rule_fact rule;     /* of the two rule verbs */
 };
 
 struct sync_plan {
@@ -49,13 +55,14 @@ struct sync_plan {
  */
 uint32_t sync_plan_metric(const struct xm_prefix *prefix);
 
-/* True when the plan needs to know @route: it is ours, or for a wanted prefix. */
+/* True when the plan needs to know @route: it is ours, or for a wanted prefix, in a table that the plan looks at. */
 bool sync_plan_needs(const struct wanted *wanted, const struct route_fact *route);
 
 /*
  * @actual is sorted in place. @ifname is if_indextoname() or like it, for the notes. A foreign route for a wanted prefix
  * keeps ours out (and takes it away where it is there), whatever its metric; except that one which
  * only refuses (blackhole, unreachable, prohibit, throw) behind ours is a fallback and no obstacle.
+ * Where the kernel has no rules of a family, routes for pods alone are left out with a note.
  * -ENOMEM leaves *ret_plan untouched, else the caller frees it with sync_plan_done().
  */
 int sync_plan(const struct wanted *wanted, struct kernel_tables *actual,

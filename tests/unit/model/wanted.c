@@ -445,7 +445,8 @@ static void tables_are_sorted_by_their_keys(void **state)
 
 	assert_int_equal(w->n_routes, 8);
 	assert_int_equal(w->n_nodes, 7);
-	assert_int_equal(w->n_kroutes, 6);
+	/* Six prefixes, and three addresses of peers' nodes for pods. */
+	assert_int_equal(w->n_kroutes, 9);
 	/* east-2 and west-1 have two each, north-1 one for both families. */
 	assert_int_equal(w->n_kneighs, 5);
 	for (size_t i = 1; i < w->n_routes; i++)

@@ -211,6 +211,52 @@ static void another_attribute_replaces_and_what_is_not_wanted_goes(void **state)
 	lab_down(nodes);
 }
 
+static void pods_alone_look_into_our_table(void **state)
+{
+	struct wanted_krule krules[2];
+	struct wanted_kroute swap;
+	struct err err = { "" };
+	struct node nodes[2];
+	struct tables t;
+
+	lab_up(nodes);
+	want(&t, &nodes[0], 1, 2, true, false);
+	/* Of one length, IPv4 sorts before IPv6. */
+	swap = t.routes[0];
+	t.routes[0] = t.routes[1];
+	t.routes[1] = swap;
+	t.routes[0].prefix = prefix_of("192.0.2.%d/32", 2);
+	t.routes[1].prefix = prefix_of("2001:db8::%d/128", 2);
+	t.routes[0].pods_only = t.routes[1].pods_only = true;
+	krules[0].from = prefix_of("fd00:%d::/64", 1);
+	krules[1].from = prefix_of("10.%d.0.0/24", 1);
+	t.wanted.krules = krules;
+	t.wanted.n_krules = 2;
+	lab_enter(nodes[0].ns);
+	/* Of others: the same prefix, and one that leads to the same table. */
+	lab_run("ip rule add from 10.1.0.0/24 lookup 77 priority 99 && "
+		"ip rule add from 10.99.0.0/24 lookup 8492 priority 8492");
+	sync_quietly(&nodes[0], &t, 6, 0);
+	sync_quietly(&nodes[0], &t, 0, 0);
+	lab_run("ip rule show | grep -q '^8492:.*from 10.1.0.0/24 lookup 8492 proto 139'");
+	lab_run("ip -6 rule show | grep -q '^8492:.*from fd00:1::/64 lookup 8492 proto 139'");
+	lab_run("ip route get 192.0.2.2 from 10.1.0.1 | grep -q 'dev xmesh0'");
+	lab_run("ip route get 2001:db8::2 from fd00:1::1 | grep -q 'dev xmesh0'");
+	lab_run("ip route get 192.0.2.2 | grep -q 'dev ul0'");
+	lab_run("ip route get 2001:db8::2 | grep -q 'dev ul0'");
+
+	t.wanted.n_krules = 1;
+	sync_quietly(&nodes[0], &t, 0, 1);
+	lab_run("test $(ip rule show | grep -c 8492:) = 1");
+	t.wanted.n_krules = 2;
+	sync_quietly(&nodes[0], &t, 1, 0);
+	assert_int_equal(sync_purge(nodes[0].nl, &err), 0);
+	lab_run("! { ip rule show; ip -6 rule show; } | grep 139");
+	lab_run("test -z \"$(ip route show table 8492; ip -6 route show table 8492)\"");
+	lab_run("test $(ip rule show | grep -cE '^(99|8492):') = 2");
+	lab_down(nodes);
+}
+
 static void foreign_routes_stay_and_are_named(void **state)
 {
 	struct sync_result result;
@@ -267,6 +313,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_reach_pods_and_nodes_over_every_combination),
 		cmocka_unit_test(another_attribute_replaces_and_what_is_not_wanted_goes),
+		cmocka_unit_test(pods_alone_look_into_our_table),
 		cmocka_unit_test(foreign_routes_stay_and_are_named),
 		cmocka_unit_test(a_route_that_the_kernel_refuses_stops_no_other),
 	};

@@ -60,6 +60,15 @@ static struct route_fact actual4(void)
 				    .ttl = ROUTE_TTL };
 }
 
+static struct rule_fact rule(const char *from)
+{
+	return (struct rule_fact){ .from = prefix(from),
+				   .priority = NET_RULE_PRIORITY,
+				   .table = NET_ROUTE_TABLE,
+				   .protocol = NET_ROUTE_PROTO,
+				   .plain = true };
+}
+
 static struct wanted_kroute want4(void)
 {
 	return (struct wanted_kroute){ .prefix = prefix("10.2.0.0/24"),
@@ -85,6 +94,11 @@ static void not_onlink(struct route_fact *r) { r->onlink = false; }
 static void multipath(struct route_fact *r) { r->shape = ROUTE_OTHER; }
 static void no_tunnel(struct route_fact *r) { r->shape = ROUTE_SIMPLE; }
 static void no_change(struct route_fact *r) {}
+static void rule_as_it_is(struct rule_fact *r) {}
+static void other_priority(struct rule_fact *r) { r->priority = 1; }
+static void other_table(struct rule_fact *r) { r->table = 254; }
+static void not_plain(struct rule_fact *r) { r->plain = false; }
+static void other_from(struct rule_fact *r) { r->from = prefix("10.1.0.0/24"); }
 
 static const struct {
 	const char *what;
@@ -209,16 +223,116 @@ static void operations_come_in_the_order_that_breaks_nothing(void **state)
 		{ .addr = addr("192.0.2.2"), .mac = { 2, 0x78, 192, 0, 2, 2 }, .permanent = false },
 	};
 	struct kernel_tables actual = { .routes = &old, .n_routes = 1, .neighs = neighs, .n_neighs = 3 };
-	static const enum sync_verb order[] = { SYNC_NEIGH_PUT, SYNC_ROUTE_ADD, SYNC_ROUTE_DELETE,
-						SYNC_NEIGH_DELETE };
+	struct wanted_krule krule = { prefix("10.1.1.0/24") };
+	struct rule_fact old_rule = rule("10.1.9.0/24");
+	static const enum sync_verb order[] = { SYNC_NEIGH_PUT,	  SYNC_ROUTE_ADD,    SYNC_RULE_ADD,
+						SYNC_RULE_DELETE, SYNC_ROUTE_DELETE, SYNC_NEIGH_DELETE };
 	struct sync_plan plan;
 
+	w.krules = &krule;
+	w.n_krules = 1;
+	actual.rules = &old_rule;
+	actual.n_rules = 1;
+	actual.has_rules[1] = true;
 	old.prefix = prefix("10.3.0.0/24");
 	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
 	assert_int_equal(plan.n_ops, ARRAY_SIZE(order));
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		assert_int_equal(plan.ops[i].verb, order[i]);
 	assert_memory_equal(&plan.ops[0].neigh.addr, &neigh.addr, 16);
+	sync_plan_done(&plan);
+}
+
+static const struct {
+	const char *holds;
+	void (*change)(struct rule_fact *r);
+	size_t n_ops;
+} rules[] = {
+	{ "the same rule is left", rule_as_it_is, 0 },
+	{ "another priority", other_priority, 2 },
+	{ "another table", other_table, 2 },
+	{ "one that asks for more", not_plain, 2 },
+	{ "of another prefix", other_from, 2 },
+};
+
+static void a_rule_of_ours_is_the_wanted_one_or_goes(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		struct wanted_krule krule = { prefix("10.1.1.0/24") };
+		struct wanted w = { .krules = &krule, .n_krules = 1 };
+		struct rule_fact is = rule("10.1.1.0/24"), should = is;
+		struct kernel_tables actual = { .rules = &is, .n_rules = 1, .has_rules = { true, true } };
+		struct sync_plan plan;
+
+		print_message("%s\n", rules[i].holds);
+		rules[i].change(&is);
+		assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+		assert_int_equal(plan.n_ops, rules[i].n_ops);
+		if (plan.n_ops) {
+			assert_int_equal(plan.ops[0].verb, SYNC_RULE_ADD);
+			assert_true(rule_same(&plan.ops[0].rule, &should));
+			assert_int_equal(plan.ops[1].verb, SYNC_RULE_DELETE);
+			assert_true(rule_same(&plan.ops[1].rule, &is));
+		}
+		sync_plan_done(&plan);
+	}
+}
+
+/* One prefix wanted in two tables: each place is judged by itself. */
+static void what_is_for_pods_alone_has_a_table_of_its_own(void **state)
+{
+	struct wanted_kroute routes[] = { want4(), want4() };
+	struct wanted w = { .kroutes = routes, .n_kroutes = 2, .config.vni = 1 };
+	struct route_fact is[] = { actual4(), actual4() };
+	struct kernel_tables actual = { .routes = is, .n_routes = 1, .has_rules = { true, true } };
+	struct sync_plan plan;
+
+	routes[1].pods_only = true;
+	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+	assert_int_equal(plan.n_ops, 1);
+	assert_int_equal(plan.ops[0].verb, SYNC_ROUTE_ADD);
+	assert_int_equal(plan.ops[0].route.table, NET_ROUTE_TABLE);
+	is[1] = plan.ops[0].route;
+	sync_plan_done(&plan);
+
+	actual.n_routes = 2;
+	assert_true(sync_plan_needs(&w, &is[1]));
+	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+	assert_int_equal(plan.n_ops, 0);
+	sync_plan_done(&plan);
+
+	w.n_kroutes = 1;
+	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+	assert_int_equal(plan.n_ops, 1);
+	assert_int_equal(plan.ops[0].verb, SYNC_ROUTE_DELETE);
+	assert_int_equal(plan.ops[0].route.table, NET_ROUTE_TABLE);
+	sync_plan_done(&plan);
+
+	/* A foreign route in it is named with its table. */
+	w.n_kroutes = 2;
+	for (size_t i = 0; i < 2; i++)
+		if (is[i].table == NET_ROUTE_TABLE)
+			is[i].protocol = RTPROT_STATIC;
+	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+	assert_int_equal(plan.n_ops, 0);
+	assert_int_equal(plan.n_notes, 1);
+	assert_non_null(strstr(plan.notes[0], "10.2.0.0/24 dev xmesh0 table 8492 proto static"));
+	sync_plan_done(&plan);
+}
+
+static void a_kernel_with_one_table_gets_no_route_for_pods_alone(void **state)
+{
+	struct wanted_kroute route = want4();
+	struct wanted_krule krule = { prefix("10.1.1.0/24") };
+	struct wanted w = { .kroutes = &route, .n_kroutes = 1, .krules = &krule, .n_krules = 1 };
+	struct kernel_tables actual = { .has_rules = { true, false } };
+	struct sync_plan plan;
+
+	route.pods_only = true;
+	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+	assert_int_equal(plan.n_ops, 0);
+	assert_int_equal(plan.n_notes, 1);
+	assert_non_null(strstr(plan.notes[0], "CONFIG_IP_MULTIPLE_TABLES"));
 	sync_plan_done(&plan);
 }
 
@@ -277,6 +391,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_attribute_that_differs_replaces_our_route),
 		cmocka_unit_test(foreign_routes_are_never_replaced),
+		cmocka_unit_test(a_rule_of_ours_is_the_wanted_one_or_goes),
+		cmocka_unit_test(what_is_for_pods_alone_has_a_table_of_its_own),
+		cmocka_unit_test(a_kernel_with_one_table_gets_no_route_for_pods_alone),
 		cmocka_unit_test(metrics_spread_over_their_range),
 		cmocka_unit_test(many_foreign_routes_are_summed_up),
 		cmocka_unit_test(operations_come_in_the_order_that_breaks_nothing),
