@@ -185,6 +185,24 @@ static int settle_pods(struct bare *bare, uint32_t ifindex, struct err *err)
 	return code;
 }
 
+/* The programs were loaded anew: what is attached elsewhere is replaced in place, as an agent does. */
+static void refresh(struct bare *bare, const struct attach_hook *hook)
+{
+	static const enum attach_role roles[] = { [PLANE_FROM_POD] = ATTACH_POD, [PLANE_FROM_NET] = ATTACH_UNDERLAY,
+						  [PLANE_FROM_DEV] = ATTACH_DEVICE };
+	struct err err = { 0 };
+	int code;
+
+	if (hook->current || !hook->ifname[0])
+		return;
+	if (hook->prog == PLANE_XDP)
+		code = attach_xdp(&bare->plane, hook->ifindex, hook->how == ATTACH_XDP_NATIVE, &err);
+	else
+		code = attach_tc(&bare->plane, hook->ifindex, roles[hook->prog], &err);
+	if (code && code != -ENODEV)
+		notes_add(bare->notes, "%s keeps the program of before: %s", hook->ifname, err.text);
+}
+
 static int settle_hooks(struct bare *bare, uint32_t ifindex, const char *ifname, enum attach_role role,
 			enum config_xdp xdp, struct err *err)
 {
@@ -199,9 +217,12 @@ static int settle_hooks(struct bare *bare, uint32_t ifindex, const char *ifname,
 	if (code)
 		return code;
 	snprintf(want.name, sizeof(want.name), "%s", ifname);
-	for (size_t i = 0; i < n_have; i++)
+	for (size_t i = 0; i < n_have; i++) {
 		if (have[i].ifindex == ifindex)
 			have[n_here++] = have[i];
+		else
+			refresh(bare, &have[i]);
+	}
 	if (hooks_plan(&want, 1, have, n_here, &ops, &n_ops))
 		return err_set(err, -ENOMEM, "out of memory");
 	hooks_apply(&bare->plane, ops, n_ops, &failures, &result);
