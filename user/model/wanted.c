@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Mesh and facts into tables: every node is looked at once, then each of its prefixes. Numbers,
- * prefix lengths and the kernel's own tables have files of their own. Not for: what is there already (plane/plan.h).
+ * prefix lengths and the kernel's own tables have files of their own. Not for: what is
+ * there already (plane/plan.h).
  */
 #include "model/wanted.h"
 

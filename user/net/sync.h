@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Brings the kernel's own tables to the wanted state: our routes and rules (own protocol number, see
- * NET_ROUTE_PROTO) and the permanent neighbours on xmesh0. Foreign ones are never replaced: where one holds the same
- * prefix, ours is left out and a note says so.
+ * Brings the kernel's own tables to the wanted state: our routes and rules (own protocol number,
+ * see NET_ROUTE_PROTO) and the permanent neighbours on xmesh0. Foreign ones are never replaced:
+ * where one holds the same prefix, ours is left out and a note says so.
  */
 #ifndef XMESH_NET_SYNC_H
 #define XMESH_NET_SYNC_H
@@ -13,11 +13,14 @@
 
 #define NET_ROUTE_PROTO 139 /* rtnetlink protocol of every route and rule that xmesh makes */
 #define NET_ROUTE_TABLE 8492 /* ours, of routes for pods alone (wanted_kroute.pods_only) */
-#define NET_RULE_PRIORITY 8492 /* of the rules that lead there: behind the local table, before the main one */
+#define NET_RULE_PRIORITY 8492 /* of the rules that lead there: after the local table's */
 
 struct sync_result { size_t puts, deletes; char **notes; size_t n_notes; };
 
-/* Dump, compare, neighbours before routes before rules, puts before deletes. @dry_run: only count and note. */
+/*
+ * Dump, compare, neighbours before routes before rules, puts before deletes. @dry_run: only count
+ * and note.
+ */
 int sync_kernel(struct nl *nl, const struct wanted *wanted, uint32_t device_ifindex, bool dry_run,
 		struct sync_result *ret_result, struct err *err);
 void sync_result_done(struct sync_result *result);

@@ -55,7 +55,7 @@ struct sync_plan {
  */
 uint32_t sync_plan_metric(const struct xm_prefix *prefix);
 
-/* True when the plan needs to know @route: it is ours, or for a wanted prefix, in a table that the plan looks at. */
+/* True when the plan needs to know @route: in a table of the plan, and ours or for a wanted prefix. */
 bool sync_plan_needs(const struct wanted *wanted, const struct route_fact *route);
 
 /*
