@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# deps.sh [build|demo|test]: install the Debian packages that are missing for that purpose (each
+# deps.sh [build|unit|demo|test]: install the Debian packages that are missing for that purpose (each
 # includes the ones before it; default test). `deps.sh --list PURPOSE` only names them.
 # Not for: anything that is not in Debian 12 and 13.
 set -eu
@@ -8,9 +8,10 @@ set -eu
 build=(gcc clang make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev
 	libmnl-dev libuv1-dev libjson-c-dev libyaml-dev libsmartcols-dev libsystemd-dev uthash-dev
 	libxxhash-dev libcmocka-dev)
-demo=(iproute2 iputils-ping curl traceroute python3 socat procps jq util-linux)
-check=(iperf3 ethtool nftables iptables tcpdump git shellcheck debootstrap qemu-system-x86 cpio
-	busybox-static wireguard-tools xz-utils zstd kmod man-db)
+unit=(iproute2 git nftables iptables procps kmod)
+demo=(iputils-ping curl traceroute python3 socat jq util-linux)
+check=(iperf3 ethtool tcpdump shellcheck debootstrap qemu-system-x86 cpio
+	busybox-static wireguard-tools xz-utils zstd man-db)
 
 list=
 if [ "${1:-}" = --list ]; then
@@ -19,10 +20,11 @@ if [ "${1:-}" = --list ]; then
 fi
 case ${1:-test} in
 build) want=("${build[@]}") ;;
-demo) want=("${build[@]}" "${demo[@]}") ;;
-test) want=("${build[@]}" "${demo[@]}" "${check[@]}") ;;
+unit) want=("${build[@]}" "${unit[@]}") ;;
+demo) want=("${build[@]}" "${unit[@]}" "${demo[@]}") ;;
+test) want=("${build[@]}" "${unit[@]}" "${demo[@]}" "${check[@]}") ;;
 *)
-	echo "usage: deps.sh [--list] [build|demo|test]" >&2
+	echo "usage: deps.sh [--list] [build|unit|demo|test]" >&2
 	exit 2
 	;;
 esac

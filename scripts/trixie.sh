@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/debian.sh
 . scripts/debian.sh
 suite=trixie
-packages=$(scripts/deps.sh --list build | paste -sd, -)
+packages=$(scripts/deps.sh --list unit | paste -sd, -)
 tarball=$cache/$suite-$(cksum <<<"$packages" | cut -d' ' -f1).tar.zst
 work=$(mktemp -d "${TMPDIR:-/tmp}/xmesh-$suite.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -32,9 +32,11 @@ fi
 
 mkdir "$work/root/src"
 git ls-files -z | tar --null --files-from=- --ignore-failed-read -cf - | tar -C "$work/root/src" -xf -
-inside() { # COMMAND: there, without network, with its own /proc; indented, as it may print TAP too
+inside() { # COMMAND: there, without network, as root of a mount of its own (tests make namespaces and
+	# mounts); indented, as it may print TAP too
 	unshare --mount --propagation private --net --pid --fork bash -c "
-		mount -t proc proc '$work/root/proc' && mount --bind /dev '$work/root/dev' &&
+		mount --bind '$work/root' '$work/root' && mount -t proc proc '$work/root/proc' &&
+		mount -t sysfs sysfs '$work/root/sys' && mount --bind /dev '$work/root/dev' &&
 		exec chroot '$work/root' /bin/sh -c 'cd /src && export LANG=C PATH=/usr/sbin:/usr/bin:/sbin:/bin && $1'" 2>&1 | sed 's/^/  /'
 }
 if inside "CFLAGS=\"-O2 -g -Werror\" make -s -j$(nproc) all" && inside "build/xmesh version"; then
