@@ -8,8 +8,8 @@ set -eu
 build=(gcc clang make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev
 	libmnl-dev libuv1-dev libjson-c-dev libyaml-dev libsmartcols-dev libsystemd-dev uthash-dev
 	libxxhash-dev libcmocka-dev)
-unit=(iproute2 git nftables iptables procps kmod)
-demo=(iputils-ping curl traceroute python3 socat jq util-linux)
+unit=(iproute2 iputils-ping git nftables iptables procps kmod)
+demo=(curl traceroute python3 socat jq util-linux)
 check=(iperf3 ethtool tcpdump shellcheck debootstrap qemu-system-x86 cpio
 	busybox-static wireguard-tools xz-utils zstd man-db)
 
