@@ -58,13 +58,31 @@ read_tap() {
 	}'
 }
 
-run_file() {
-	local file=$1 name out rc=0 cases=0 planned=0 bad=0 word text start=$SECONDS
-	name=${file##*/}
+name_of() { # name_of FILE: unit tests have their folder before it
+	local name=${1##*/}
 	name=${name%.sh}
-	[ "$kind" = unit ] && name=$(basename "$(dirname "$file")")/$name
-	out=$log/$kind-${name//\//-}.log
+	[ "$kind" != unit ] || name=$(basename "$(dirname "$1")")/$name
+	echo "$name"
+}
+
+# Unit tests have namespaces of their own and wait more than they compute: as many at a time as there
+# are processors. The others measure losses and times and have the machine to themselves.
+jobs=1
+[ "$kind" != unit ] || jobs=$(nproc)
+
+start_file() {
+	local file=$1 out start=$SECONDS rc=0
+	out=$log/$kind-$(name_of "$file" | tr / -).log
 	CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 "$limit" "$file" >"$out" 2>&1 </dev/null || rc=$?
+	echo "$rc $((SECONDS - start))" >"$out.rc"
+}
+
+judge_file() {
+	local file=$1 name out rc seconds cases=0 planned=0 bad=0 word text
+	name=$(name_of "$file")
+	out=$log/$kind-${name//\//-}.log
+	read -r rc seconds <"$out.rc"
+	rm -f "$out.rc"
 	while read -r word text; do
 		case $word in
 		plan) planned=$((planned + text)) ;;
@@ -105,12 +123,22 @@ run_file() {
 		echo "     the end of $out:"
 		tail -n 25 "$out" | sed 's/^/     | /'
 	fi
-	echo "     $kind/$name: $((SECONDS - start)) s"
+	echo "     $kind/$name: $seconds s"
 }
 
-for file; do
-	run_file "$file"
-done
+if [ "$jobs" = 1 ]; then
+	for file; do
+		start_file "$file"
+		judge_file "$file"
+	done
+else
+	for file; do
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
+		start_file "$file" &
+	done
+	wait
+	for file; do judge_file "$file"; done
+fi
 if [ $((passed + failed + skipped)) = 0 ]; then
 	echo "FAIL $kind: no test ran"
 	failed=1 status=1
