@@ -131,4 +131,28 @@ with_agent() { # and after an agent that was killed
 	state east-1 | diff "$LAB_DIR/before-east-1" -
 }
 t "nothing is left of a killed agent either" with_agent
+
+failed() { # TURNS: at least so many have failed
+	lab_x east-1 --json status | jq -e ".agent.turns.failed >= $1"
+}
+no_links() { [ -z "$(ls -A "$LAB_DIR/bpf/xmesh/east-1/links")" ]; }
+holds_port() { [ -n "$(lab_exec east-1 ss -Hluan "sport = :8492")" ]; }
+port_taken() { # such a turn makes the device and removes it: that must not call for the next one at once
+	local start holder
+	lab_bg east-1 holder "$LAB_TOP/tests/e2e/packets.py" udp-echo 8492
+	holder=$LAB_PID
+	lab_wait 5 holds_port
+	start=$(date +%s%N)
+	lab_agent_begin east-1
+	lab_wait 30 failed 6
+	[ $((($(date +%s%N) - start) / 1000000)) -gt 2000 ]
+	grep -F 'UDP port 8492 is held' "$LAB_DIR/log/agent-east-1"
+	lab_wait 5 no_links
+	kill "$holder"
+	lab_agent_ready east-1
+	lab_agent_stop east-1
+	lab_x east-1 detach --all --purge
+	state east-1 | diff "$LAB_DIR/before-east-1" -
+}
+t "while the tunnel's port is taken the agent tries again, but not all the time" port_taken
 t_end

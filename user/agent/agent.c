@@ -18,15 +18,6 @@
 
 /* The host is checked, and everything compared anew, this often even if nothing tells of a change. */
 #define CHECK_MS 60000
-#define RETRY_MAX_MS 30000
-/*
- * After a turn the loop is left to others for a multiple of its duration, within a bound: little
- * for a feed's change, more for the kernel's, which come all the time on a busy host.
- */
-#define BREATHE_FEED 2
-#define BREATHE_FEED_MAX_MS 2000
-#define BREATHE_KERNEL 10
-#define BREATHE_KERNEL_MAX_MS 10000
 /* Where a whole turn takes longer, pods are served by a short one before it. */
 #define LONG_TURN_NS 20000000u
 
@@ -45,15 +36,6 @@ static void on_turn_timer(uv_timer_t *timer)
 	turn_run(timer->data);
 }
 
-/* What is left of @factor times @duration_ns since @end_ns. */
-static uint64_t breathe_ms(uint64_t end_ns, uint64_t duration_ns, unsigned int factor, uint64_t max_ms)
-{
-	uint64_t breathe = MIN(factor * duration_ns / 1000000, max_ms);
-	uint64_t since_ms = (uv_hrtime() - end_ns) / 1000000;
-
-	return end_ns && since_ms < breathe ? breathe - since_ms : 0;
-}
-
 /* Never later than it is due already. */
 static void timer_hasten(uv_timer_t *timer, uv_timer_cb fn, uint64_t delay_ms)
 {
@@ -61,34 +43,32 @@ static void timer_hasten(uv_timer_t *timer, uv_timer_cb fn, uint64_t delay_ms)
 		uv_timer_start(timer, fn, delay_ms, 0);
 }
 
-/* A change was seen: a turn comes as soon as the one before leaves room for it. */
-static void turn_request(struct agent *agent, unsigned int factor, uint64_t max_ms)
+/* A change was seen: a turn comes in @delay_ms at the latest, once everything is there for it. */
+static void turn_request(struct agent *agent, uint64_t delay_ms)
 {
 	if (agent->stopping)
 		return;
 	if (!agent->seen_ns)
 		agent->seen_ns = uv_hrtime();
 	if (agent->checked && feeds_are_settled(agent->feeds))
-		timer_hasten(&agent->turn_timer, on_turn_timer,
-			     breathe_ms(agent->last_end_ns, agent->last.duration_ns, factor, max_ms));
+		timer_hasten(&agent->turn_timer, on_turn_timer, delay_ms);
 }
 
 static void turn_soon(struct agent *agent)
 {
-	turn_request(agent, BREATHE_FEED, BREATHE_FEED_MAX_MS);
+	turn_request(agent, pace_feed_ms(&agent->pace, uv_hrtime()));
 }
 
 static void turn_failed(struct agent *agent, const struct err *err)
 {
-	uint64_t retry_ms = MIN(1000ull << MIN(agent->failed_in_row, 10u), RETRY_MAX_MS);
+	uint64_t retry_ms = pace_retry_ms(&agent->pace);
 
 	/* The sentence is logged when it is new; what repeats is counted in status. */
-	if (!agent->failed_in_row || !agent->n_errors ||
+	if (agent->pace.failed_in_row == 1 || !agent->n_errors ||
 	    strcmp(agent->errors[agent->n_errors - 1].text ?: "", err->text))
 		log_error("applying failed, what is there stays; next try in %u s at the latest: %s",
 			  (unsigned int)(retry_ms / 1000), err->text);
 	agent->turns_failed++;
-	agent->failed_in_row++;
 	state_error(agent, err->text);
 	if (!agent->ready)
 		sd_notifyf(0, "STATUS=not ready: %s", err->text);
@@ -114,7 +94,8 @@ static void turn_log(const struct agent *agent, const struct engine_turn *turn)
 
 static void turn_run(struct agent *agent)
 {
-	uint64_t seen_ns = agent->seen_ns ? agent->seen_ns : uv_hrtime();
+	uint64_t start_ns = uv_hrtime(), seen_ns = agent->seen_ns ? agent->seen_ns : start_ns;
+	bool failed_before = agent->pace.failed_in_row;
 	struct engine_turn turn;
 	struct err err = { 0 };
 	int code;
@@ -122,16 +103,15 @@ static void turn_run(struct agent *agent)
 	agent->turns++;
 	agent->seen_ns = 0;
 	code = engine_run(agent->engine, feeds_mesh(agent->feeds), &turn, &err);
-	agent->last_end_ns = uv_hrtime();
+	pace_turn(&agent->pace, start_ns, uv_hrtime(), !code);
 	if (code) {
 		agent->seen_ns = seen_ns;
 		turn_failed(agent, &err);
 		return;
 	}
-	if (agent->failed_in_row)
+	if (failed_before)
 		log_info("applying works again");
-	agent->failed_in_row = 0;
-	state_observe(&agent->apply, agent->last_end_ns - seen_ns);
+	state_observe(&agent->apply, agent->pace.end_ns - seen_ns);
 	turn_log(agent, &turn);
 	engine_turn_done(&agent->last);
 	agent->last = turn;
@@ -143,7 +123,7 @@ static void turn_run(struct agent *agent)
 	}
 	/* An interface whose program could not be attached is tried again without a change. */
 	if (turn.failures)
-		uv_timer_start(&agent->turn_timer, on_turn_timer, RETRY_MAX_MS, 0);
+		uv_timer_start(&agent->turn_timer, on_turn_timer, PACE_RETRY_MAX_MS, 0);
 }
 
 /* ---- host check on a worker ---------------------------------------------------------------- */
@@ -281,24 +261,25 @@ static int reload_and_tell(struct agent *agent, struct err *err)
 static void on_pods_timer(uv_timer_t *timer)
 {
 	struct agent *agent = timer->data;
+	uint64_t start_ns = uv_hrtime();
 	struct engine_turn turn;
+	int code = engine_run_pods(agent->engine, &turn, NULL);
 
-	if (engine_run_pods(agent->engine, &turn, NULL))
+	pace_turn(&agent->pods_pace, start_ns, uv_hrtime(), !code);
+	if (code)
 		return;
 	turn_log_counts(&turn);
-	agent->pods_end_ns = uv_hrtime();
-	agent->pods_ns = turn.duration_ns;
 	engine_turn_done(&turn);
 }
 
 static void on_kernel_changed(void *user)
 {
 	struct agent *agent = user;
+	uint64_t now_ns = uv_hrtime();
 
 	if (agent->last.duration_ns > LONG_TURN_NS)
-		timer_hasten(&agent->pods_timer, on_pods_timer,
-			     breathe_ms(agent->pods_end_ns, agent->pods_ns, BREATHE_FEED, BREATHE_FEED_MAX_MS));
-	turn_request(agent, BREATHE_KERNEL, BREATHE_KERNEL_MAX_MS);
+		timer_hasten(&agent->pods_timer, on_pods_timer, pace_feed_ms(&agent->pods_pace, now_ns));
+	turn_request(agent, pace_kernel_ms(&agent->pace, now_ns));
 }
 
 static void on_feeds_changed(void *user)

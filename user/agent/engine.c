@@ -40,6 +40,7 @@ struct engine {
 	struct hostcheck check;
 	struct podset podset;
 	uint32_t device;          /* of the last whole turn, 0 = none yet */
+	uint32_t guarded;         /* by guard_device() in device_ensure() */
 };
 
 /* What one turn holds on its way; everything is released at its end. */
@@ -164,7 +165,26 @@ static int guard_device(void *user, uint32_t ifindex, struct err *err)
 {
 	struct engine *engine = user;
 
+	engine->guarded = ifindex;
 	return attach_tc(&engine->plane, ifindex, ATTACH_DEVICE, err);
+}
+
+static int ensure_device(struct turn *turn, const __u8 mac[6], uint32_t mtu, struct err *err)
+{
+	struct engine *engine = turn->engine;
+	struct device_config want = { .name = engine->config->device, .port = engine->config->tunnel_port,
+				      .mtu = mtu, .instance = engine->config->instance,
+				      .guard = guard_device, .user = engine };
+	char name[IF_NAMESIZE];
+	int code;
+
+	memcpy(want.mac, mac, sizeof(want.mac));
+	engine->guarded = 0;
+	code = device_ensure(engine->nl, &want, &turn->device, err);
+	/* A device that was made in vain is gone again: what guarded it must not pile up turn by turn. */
+	if (code && engine->guarded && !if_indextoname(engine->guarded, name))
+		attach_remove(&engine->plane, engine->guarded, NULL);
+	return code;
 }
 
 /*
@@ -173,34 +193,26 @@ static int guard_device(void *user, uint32_t ifindex, struct err *err)
  */
 static int find_device(struct turn *turn, struct err *err)
 {
-	const struct config *config = turn->engine->config;
-	struct device_config want = { .name = config->device, .port = config->tunnel_port,
-				      .mtu = 1500 - XM_OVERHEAD_V6, .instance = config->instance,
-				      .guard = guard_device, .user = turn->engine };
+	const char *name = turn->engine->config->device;
+	__u8 mac[6];
 
-	turn->device = if_nametoindex(config->device);
+	turn->device = if_nametoindex(name);
 	if (turn->device)
 		return 0;
 	if (turn->engine->dry_run) {
 		turn->device = DEVICE_TO_BE;
-		notes_add(&turn->out->lines, "make device %s", config->device);
+		notes_add(&turn->out->lines, "make device %s", name);
 		return 0;
 	}
-	xm_vtep_mac(xm_addr_is_zero(&turn->addr4) ? &turn->addr6 : &turn->addr4, want.mac);
-	return device_ensure(turn->engine->nl, &want, &turn->device, err);
+	xm_vtep_mac(xm_addr_is_zero(&turn->addr4) ? &turn->addr6 : &turn->addr4, mac);
+	return ensure_device(turn, mac, 1500 - XM_OVERHEAD_V6, err);
 }
 
 static int settle_device(struct turn *turn, struct err *err)
 {
-	const struct config *config = turn->engine->config;
-	struct device_config want = { .name = config->device, .port = config->tunnel_port,
-				      .mtu = turn->wanted->device_mtu, .instance = config->instance,
-				      .guard = guard_device, .user = turn->engine };
-
 	if (turn->engine->dry_run)
 		return 0;
-	memcpy(want.mac, turn->wanted->config.vtep_mac, sizeof(want.mac));
-	return device_ensure(turn->engine->nl, &want, &turn->device, err);
+	return ensure_device(turn, turn->wanted->config.vtep_mac, turn->wanted->device_mtu, err);
 }
 
 /* The wanted tables and the device they lead to: another port makes another device, and other routes. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the running agent holds: shared by agent.c, which changes it, and status.c, which tells it. */
+/* What the running agent holds: agent.c changes it, state.c tells of it. */
 #ifndef XMESH_AGENT_STATE_H
 #define XMESH_AGENT_STATE_H
 
@@ -13,6 +13,7 @@
 #include "agent/engine.h"
 #include "agent/feeds.h"
 #include "agent/notes.h"
+#include "agent/pace.h"
 #include "model/config.h"
 #include "net/watch.h"
 
@@ -48,9 +49,7 @@ struct agent {
 	bool stopping;
 	time_t since_s;
 	uint64_t seen_ns;              /* when the oldest change not yet applied was seen, 0 = none */
-	uint64_t last_end_ns;
-	uint64_t pods_end_ns, pods_ns; /* end and duration of the last short turn */
-	unsigned int failed_in_row;
+	struct pace pace, pods_pace;   /* of whole turns; of short ones */
 	uint64_t turns, turns_failed;
 	struct engine_turn last;
 	struct state_apply apply;
