@@ -110,6 +110,7 @@ void engine_set_config(struct engine *engine, const struct config *config)
 
 void engine_set_check(struct engine *engine, struct hostcheck *check)
 {
+	hostcheck_follow(check, &engine->check);
 	hostcheck_done(&engine->check);
 	engine->check = *check;
 	*check = (struct hostcheck){ 0 };
@@ -118,11 +119,6 @@ void engine_set_check(struct engine *engine, struct hostcheck *check)
 const struct hostcheck *engine_check(const struct engine *engine)
 {
 	return &engine->check;
-}
-
-const struct plane *engine_plane(const struct engine *engine)
-{
-	return &engine->plane;
 }
 
 const struct pods *engine_pods(const struct engine *engine)

@@ -54,7 +54,6 @@ int engine_run_pods(struct engine *engine, struct engine_turn *ret_turn, struct 
 
 /* The snapshot of @cluster as pinned state has it. -ENOENT: nothing of it there. */
 int engine_recover(const struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot);
-const struct plane *engine_plane(const struct engine *engine);
 /* Of the last turn; before the first NULL, or what was found pinned. */
 const struct pods *engine_pods(const struct engine *engine);
 

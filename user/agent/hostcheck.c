@@ -20,9 +20,11 @@ void hostcheck_read(const char *device, const char *const *underlay, size_t n_un
 
 	if (firewall_read(device, &report, &err)) {
 		notes_add(&check.notes, "firewall rules could not be read: %s", err.text);
+		check.incomplete = true;
 	} else {
 		notes_add_all(&check.notes, report.notes, report.n_notes);
 		check.policy_engine = report.policy_engine;
+		check.incomplete = report.incomplete;
 		snprintf(check.policy_why, sizeof(check.policy_why), "%s", report.policy_why);
 		firewall_report_done(&report);
 	}
@@ -42,6 +44,14 @@ void hostcheck_config(const struct config *config, struct hostcheck *ret_check)
 	for (size_t i = 0; i < config->n_underlay; i++)
 		names[i] = config->underlay[i];
 	hostcheck_read(config->device, names, config->n_underlay, ret_check);
+}
+
+void hostcheck_follow(struct hostcheck *check, const struct hostcheck *before)
+{
+	if (!check->incomplete || check->policy_engine)
+		return;
+	check->policy_engine = before->policy_engine;
+	memcpy(check->policy_why, before->policy_why, sizeof(check->policy_why));
 }
 
 void hostcheck_done(struct hostcheck *check)

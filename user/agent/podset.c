@@ -58,36 +58,47 @@ static int stack_all(const struct net_tables *tables, uint32_t **ret_stack, size
 	return 0;
 }
 
-/* Those of @pods' interfaces that bear a program of somebody else, who may enforce a policy there. */
+/*
+ * Those of @pods' interfaces that bear a program of somebody else, who may enforce a policy there; or
+ * of which that cannot be said.
+ */
 static int stack_foreign(const struct plane *plane, const struct pods *pods, struct notes *notes,
 			 uint32_t **ret_stack, size_t *ret_n)
 {
 	uint32_t *stack = calloc(pods->n_ifaces + 1, sizeof(*stack));
 	char first[16] = "", prog[64] = "";
-	size_t n = 0;
+	size_t n = 0, n_unknown = 0;
+	struct err why = { 0 };
 
 	if (!stack)
 		return -ENOMEM;
 	for (size_t i = 0; i < pods->n_ifaces; i++) {
 		auto_free struct attach_foreign *foreign = NULL;
 		size_t n_foreign = 0;
+		int code = attach_foreign_list(plane, pods->ifaces[i].ifindex, &foreign, &n_foreign, &why);
 
 		/* An interface that went away meanwhile has none. */
-		if (attach_foreign_list(plane, pods->ifaces[i].ifindex, &foreign, &n_foreign, NULL) ||
-		    !n_foreign)
+		if (!code && !n_foreign)
 			continue;
-		if (!n) {
+		if (code) {
+			n_unknown++;
+		} else if (!first[0]) {
 			snprintf(first, sizeof(first), "%s", pods->ifaces[i].name);
 			snprintf(prog, sizeof(prog), "%s (id %u, %s)", foreign[0].name,
 				 foreign[0].prog_id, foreign[0].how);
 		}
 		stack[n++] = pods->ifaces[i].ifindex;
 	}
-	if (n)
+	if (first[0])
 		notes_add(notes,
 			  "pods.path auto takes the kernel's stack on %zu pod interfaces: %s bears the "
 			  "program %s, which may enforce a policy there",
-			  n, first, prog);
+			  n - n_unknown, first, prog);
+	if (n_unknown)
+		notes_add(notes,
+			  "pods.path auto takes the kernel's stack on %zu pod interfaces whose programs "
+			  "cannot be listed: %s",
+			  n_unknown, why.text);
 	*ret_stack = stack;
 	*ret_n = n;
 	return 0;

@@ -16,6 +16,7 @@ struct firewall_report {
 	char **notes; size_t n_notes;     /* one rule each: table, chain, rule, what it breaks, what to do */
 	bool policy_engine;               /* NetworkPolicy is enforced by iptables/nft here: pods.path auto = stack */
 	char policy_why[256];             /* which chain said so */
+	bool incomplete;                  /* a tool failed, a note says which: there may be more */
 	char **covered; size_t n_covered; /* "ip filter": nft tables that iptables-save has shown, judged once */
 };
 

@@ -64,6 +64,7 @@ static int note_failure(const struct tool *tool, int code, const struct tool_out
 		why = "it prints more than 8 MiB";
 	snprintf(complaint, sizeof(complaint), "%s", o->complaint);
 	complaint[strcspn(complaint, "\n")] = '\0';
+	report->incomplete = true;
 	return vec_note(&report->notes, &report->n_notes,
 			"firewall rules are unknown as far as %s shows them: %s", tool->name,
 			code == -EIO && complaint[0] ? complaint : why);

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "agent/podset.h"
 #include "core/addr.h"
@@ -93,6 +94,28 @@ static void policy(void **state)
 	end(w);
 }
 
+static void unknown_programs(void **state)
+{
+	struct world *w = world(CONFIG_PATH_AUTO);
+	struct rlimit usual, none;
+	struct err err = { 0 };
+	struct plane plane;
+	int code;
+
+	assert_int_equal(plane_init("/nowhere", "test", &plane, &err), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	/* No descriptor is left for the question which programs are there. */
+	none = (struct rlimit){ .rlim_max = usual.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	code = podset_learn(&w->podset, w->config, &plane, &w->tables, &w->actual, &w->check, &w->notes, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	assert_int_equal(code, 0);
+	assert_true(w->podset.pods->pods[0].pod.flags & XM_POD_STACK);
+	assert_int_equal(w->notes.n, 1);
+	assert_non_null(strstr(w->notes.v[0], "1 pod interfaces whose programs cannot be listed"));
+	end(w);
+}
+
 static void forced_fast(void **state)
 {
 	struct world *w = world(CONFIG_PATH_FAST);
@@ -137,6 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST("a host route with its neighbour is a pod on the fast path", fast),
 		TEST("where a policy engine was found pods take the stack, and a note says why", policy),
+		TEST("where a pod's programs cannot be listed it takes the stack", unknown_programs),
 		TEST("pods.path fast takes no notice of it", forced_fast),
 		TEST("after a restart a pod is known although its neighbour entry is gone", adopted),
 		TEST("a pod added by hand stays until it is deleted", by_hand),

@@ -34,6 +34,7 @@ static void an_empty_ruleset_leaves_nothing_to_say(void **state)
 	read_rules(&r);
 	assert_int_equal(r.n_notes, 0);
 	assert_false(r.policy_engine);
+	assert_false(r.incomplete);
 	firewall_report_done(&r);
 }
 
