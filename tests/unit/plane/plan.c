@@ -144,6 +144,8 @@ static void what_changed_is_replaced_and_nothing_else(void **state)
 	assert_string_equal(letters(&w->w, &a->w), "~r~p");
 	w->clusters[0].cluster.mode6 = XM_MODE_NATIVE;
 	assert_string_equal(letters(&w->w, &a->w), "~c~r~p");
+	w->nodes[0].node.path.mtu = 1400;
+	assert_string_equal(letters(&w->w, &a->w), "~c~a~r~p");
 	free(w);
 	free(a);
 }
