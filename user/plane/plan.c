@@ -31,14 +31,17 @@ struct table {
 			offsetof(struct type, field), END_OF(struct value_type, last), cmp         \
 	}
 
-/* In the order of their puts: what is pointed to before what points. */
+/*
+ * In the order of their puts: what is pointed to before what points. A pod before the count of its
+ * interface's, by which the source check believes that it knows them all.
+ */
 static const struct table tables[] = {
 	TABLE(xm_node_names, wanted_name, name, xm_node_name, pad2, keys_name),
 	TABLE(xm_clusters, wanted_cluster, cluster, xm_cluster, pad, keys_cluster),
 	TABLE(xm_nodes, wanted_node, node, xm_node, path, keys_node),
 	TABLE(xm_routes, wanted_route, route, xm_route, vtep_mac, keys_route),
-	TABLE(xm_ifaces, wanted_iface, iface, xm_iface, flags, keys_iface),
 	TABLE(xm_pods, wanted_pod, pod, xm_pod, mtu, keys_pod),
+	TABLE(xm_ifaces, wanted_iface, iface, xm_iface, flags, keys_iface),
 };
 
 struct view {

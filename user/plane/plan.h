@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The difference between wanted and actual tables as an ordered list of operations. Pure. Order:
- * config slots, names, clusters, nodes, routes, ifaces, pods are put first (what is pointed to
+ * config slots, names, clusters, nodes, routes, pods, ifaces are put first (what is pointed to
  * before what points), then deletes in the reverse order, then the final config. xm_config is put
  * twice when a prefix length goes out of use: first with the slots of before and after, so that no
  * route is without its slot. An entry that differs in since_s alone is left as it is.
