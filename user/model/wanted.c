@@ -190,6 +190,14 @@ static void fill_way(const struct wanted_member *m, const struct wanted_reach *r
 	route->mtu = (__u16)reach->mtu;
 }
 
+/* Our feed may not know us, so that nobody judged this yet (model/mesh.h). */
+static bool holds_own_address(const struct facts *facts, const struct xm_prefix *prefix)
+{
+	const struct xm_addr *own = wanted_own_addr(facts, prefix_is_v4(prefix));
+
+	return !xm_addr_is_zero(own) && prefix_contains(prefix, own);
+}
+
 static int add_member_routes(struct wanted_builder *b, const struct wanted_member *m,
 			     struct ways *ways)
 {
@@ -200,6 +208,7 @@ static int add_member_routes(struct wanted_builder *b, const struct wanted_membe
 		bool tunnel = mode == XM_MODE_TUNNEL;
 		enum way way = tunnel ? WAY_TUNNEL : v4 ? WAY_NATIVE4 : WAY_NATIVE6;
 		const struct wanted_reach *reach = &ways->reach[way];
+		char text[PREFIX_TEXT_MAX];
 		struct xm_route *route;
 		int rc;
 
@@ -208,6 +217,15 @@ static int add_member_routes(struct wanted_builder *b, const struct wanted_membe
 			route->mode = mode;
 			route->flags = m->own ? XM_ROUTE_LOCAL : XM_ROUTE_STACK;
 			route->mtu = (__u16)MIN(b->facts->underlay_mtu, 65535u);
+			continue;
+		}
+		if (holds_own_address(b->facts, prefix)) {
+			rc = wanted_note(&b->notes,
+					 "prefix %s of Node %s of cluster %s is left out: our own tunnel "
+					 "endpoint lies in it",
+					 prefix_format(prefix, text), m->name, m->cluster->config->name);
+			if (rc)
+				return rc;
 			continue;
 		}
 		rc = find_way(b, m, ways, way);

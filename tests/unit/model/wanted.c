@@ -340,6 +340,21 @@ static void a_node_with_our_address_is_no_way_to_ourselves(void **state)
 	wanted_free(w);
 }
 
+static void a_prefix_with_our_endpoint_in_it_is_left_out(void **state)
+{
+	static const struct node_row thief[] = {
+		{ "west-1", NULL, "2001:db8::11", { "192.0.2.0/24", "10.2.1.0/24" }, NULL },
+		{ NULL },
+	};
+	struct wanted *w = built(&(struct scene){ .east = nobody, .west = thief });
+
+	assert_true(noted(w, "prefix 192.0.2.0/24 of Node west-1 of cluster west is left out: our own"));
+	assert_null(route(w, "192.0.2.0/24"));
+	assert_null(kroute(w, "192.0.2.0/24"));
+	assert_non_null(route(w, "10.2.1.0/24"));
+	wanted_free(w);
+}
+
 static void another_endpoint_than_the_feed_says_is_noted(void **state)
 {
 	struct wanted *w = built(&(struct scene){ .own4 = "198.51.100.1" });
@@ -494,6 +509,7 @@ int main(void)
 	ROWS_ADD_TEST(&rows, our_own_prefixes_are_never_sent_out);
 	ROWS_ADD_TEST(&rows, a_node_that_its_feed_lacks_is_noted_and_still_there);
 	ROWS_ADD_TEST(&rows, a_node_with_our_address_is_no_way_to_ourselves);
+	ROWS_ADD_TEST(&rows, a_prefix_with_our_endpoint_in_it_is_left_out);
 	ROWS_ADD_TEST(&rows, another_endpoint_than_the_feed_says_is_noted);
 	ROWS_ADD_TEST(&rows, the_config_says_what_programs_read);
 	ROWS_ADD_TEST(&rows, people_find_names_and_feeds);
