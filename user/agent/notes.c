@@ -4,9 +4,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "core/defs.h"
+#include "core/vec.h"
 
 bool notes_has(const struct notes *notes, const char *text)
 {
@@ -18,25 +19,27 @@ bool notes_has(const struct notes *notes, const char *text)
 
 void notes_add(struct notes *notes, const char *fmt, ...)
 {
-	auto_free char *text = NULL;
-	char **grown;
+	char *text;
 	va_list args;
 	int len;
 
 	va_start(args, fmt);
 	len = vasprintf(&text, fmt, args);
 	va_end(args);
-	if (len < 0) {
-		text = NULL;
+	if (len < 0)
 		return;
-	}
 	if (notes_has(notes, text))
-		return;
-	grown = realloc(notes->v, (notes->n + 1) * sizeof(*grown));
-	if (!grown)
-		return;
-	notes->v = grown;
-	notes->v[notes->n++] = take(text);
+		free(text);
+	else
+		notes_append(notes, text);
+}
+
+void notes_append(struct notes *notes, char *text)
+{
+	if (vec_grow(&notes->v, notes->n, sizeof(*notes->v)))
+		free(text);
+	else
+		notes->v[notes->n++] = text;
 }
 
 void notes_add_all(struct notes *notes, char *const *v, size_t n)
@@ -47,8 +50,6 @@ void notes_add_all(struct notes *notes, char *const *v, size_t n)
 
 void notes_done(struct notes *notes)
 {
-	for (size_t i = 0; i < notes->n; i++)
-		free(notes->v[i]);
-	free(notes->v);
+	vec_free_notes(notes->v, notes->n);
 	*notes = (struct notes){ 0 };
 }

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "agent/notes.h"
 #include "core/defs.h"
 
@@ -22,6 +24,8 @@ static void keeps_each_once(void **state)
 	assert_int_equal(notes.n, 2);
 	assert_true(notes_has(&notes, "b"));
 	assert_false(notes_has(&notes, "c"));
+	notes_append(&notes, strdup("b"));
+	assert_int_equal(notes.n, 3);
 	notes_done(&notes);
 	assert_int_equal(notes.n, 0);
 	assert_null(notes.v);
