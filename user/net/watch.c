@@ -186,8 +186,13 @@ static bool matters(struct watch *w, const struct nlmsghdr *nlh)
 	case RTM_DELNEIGH:
 		return neigh_matters(w, nlh);
 	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
 		return !route_parse(nlh, &route) || route.protocol != NET_ROUTE_PROTO;
+	case RTM_DELROUTE:
+		/* Ours too: systemd-networkd removes routes and rules of others when it starts. */
+	case RTM_DELRULE:
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER:
+	case RTM_DELQDISC: /* a clsact goes with its filters, which are not told one by one */
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 	case RTM_NEWADDR:
@@ -265,6 +270,7 @@ static int listen_to(struct watch *w, struct err *err)
 	static const int groups[] = {
 		RTNLGRP_LINK,	     RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_NEIGH,
+		RTNLGRP_IPV4_RULE,  RTNLGRP_IPV6_RULE,	 RTNLGRP_TC,
 	};
 	int fd, size = RECEIVE_BUFFER;
 
