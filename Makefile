@@ -40,7 +40,7 @@ SKEL := $(B)/gen/xmesh.skel.h
 all: $(B)/xmesh ## build the binary build/xmesh
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 $(B)/bpf/xmesh.bpf.o: bpf/xmesh.bpf.c $(BPF_DEPS)
 	@mkdir -p $(@D)
