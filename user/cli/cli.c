@@ -50,11 +50,6 @@ enum cli_exit cli_fail(enum cli_exit exit, const char *fmt, ...)
 	return exit;
 }
 
-enum cli_exit cli_error(int code, const struct err *err)
-{
-	return cli_fail(code == -ENOENT ? CLI_NONE : CLI_FAILED, "%s", err->text);
-}
-
 static bool is_instance(const char *name)
 {
 	size_t len = strlen(name);

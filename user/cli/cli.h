@@ -52,8 +52,6 @@ int cli_main(int argc, char **argv);
 
 /* Say "xmesh: ..." on stderr and return @exit. */
 enum cli_exit cli_fail(enum cli_exit exit, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The exit code for an error of the layers below: CLI_NONE for -ENOENT, else CLI_FAILED; said on stderr. */
-enum cli_exit cli_error(int code, const struct err *err);
 
 /*
  * The configuration with --instance in it. Without a file at the default path: the defaults,

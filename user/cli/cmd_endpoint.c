@@ -64,7 +64,16 @@ static const struct link_fact *find_link(const struct net_tables *tables, uint32
 	return NULL;
 }
 
-static bool find_neigh(const struct net_tables *tables, uint32_t ifindex, const struct xm_addr *addr, __u8 ret_mac[6])
+/* Who has the neighbours behind @link, and whose MAC its pods know: its bridge, or itself. */
+static const struct link_fact *find_gateway(const struct net_tables *tables, const struct link_fact *link)
+{
+	const struct link_fact *master = link->master ? find_link(tables, link->master) : NULL;
+
+	return master && !strcmp(master->kind, "bridge") ? master : link;
+}
+
+static bool find_neigh(const struct net_tables *tables, uint32_t ifindex, const struct xm_addr *addr,
+		       __u8 ret_mac[6])
 {
 	for (size_t i = 0; i < tables->n_neighs; i++) {
 		const struct neigh_fact *n = &tables->neighs[i];
@@ -79,9 +88,10 @@ static bool find_neigh(const struct net_tables *tables, uint32_t ifindex, const 
 
 /* The MAC of @addr: its neighbour's; else that of a known pod behind the same veth; else ask the kernel. */
 static int find_mac(struct nl *nl, const struct view *view, const struct link_fact *link,
-		    const struct net_tables *tables, const struct xm_addr *addr, __u8 ret_mac[6], struct err *err)
+		    const struct net_tables *tables, const struct xm_addr *addr, __u8 ret_mac[6],
+		    struct err *err)
 {
-	uint32_t on = link->master ? link->master : link->ifindex;
+	uint32_t on = find_gateway(tables, link)->ifindex;
 	struct timespec step = { .tv_nsec = RESOLVE_STEP_MS * 1000000 };
 	char text[ADDR_TEXT_MAX];
 
@@ -130,9 +140,7 @@ static int add(const struct view *view, struct nl *nl, struct net_tables *tables
 
 	if (!link)
 		return err_set(err, -ENODEV, "there is no interface %s", ifname);
-	gateway = link->master ? find_link(tables, link->master) : link;
-	if (!gateway)
-		gateway = link;
+	gateway = find_gateway(tables, link);
 	if (gateway != link)
 		pod.flags |= XM_POD_BRIDGE;
 	if (view->config->pods_path == CONFIG_PATH_STACK)

@@ -138,14 +138,6 @@ void emit_bool(struct emit *emit, const char *key, const char *label, bool yes)
 	field(emit, key, label, emit->root ? json_object_new_boolean(yes) : NULL, yes ? "yes" : "no");
 }
 
-void emit_age(struct emit *emit, const char *key, const char *label, uint64_t seconds)
-{
-	char text[24];
-
-	field(emit, key, label, emit->root ? json_object_new_uint64(seconds) : NULL,
-	      text_age(seconds, text, sizeof(text)));
-}
-
 static void print_title(struct emit *emit, const char *title)
 {
 	if (!title)

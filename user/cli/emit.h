@@ -31,8 +31,6 @@ void emit_drop(struct emit *emit);
 void emit_text(struct emit *emit, const char *key, const char *label, const char *text);
 void emit_number(struct emit *emit, const char *key, const char *label, uint64_t number);
 void emit_bool(struct emit *emit, const char *key, const char *label, bool yes);
-/* Seconds; for people as "3m4s". */
-void emit_age(struct emit *emit, const char *key, const char *label, uint64_t seconds);
 
 /* Inside of an array @key is ignored: the object is its next item. */
 void emit_object(struct emit *emit, const char *key, const char *title);

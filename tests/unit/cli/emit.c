@@ -27,7 +27,7 @@ static void everything(struct emit *emit)
 	emit_object_end(emit);
 	emit_array(emit, "items");
 	emit_object(emit, NULL, "First");
-	emit_age(emit, "age_s", "Age", 5);
+	emit_number(emit, "age_s", "Age", 5);
 	emit_object_end(emit);
 	emit_array_end(emit);
 	emit_table(emit, "rows", "Rows", columns, ARRAY_SIZE(columns), "none");
@@ -63,7 +63,7 @@ static void people(void **state)
 				   "Nothing:           -\n"
 				   "Yes:               yes\n"
 				   "\nFirst\n"
-				   "Age:               5s\n"
+				   "Age:               5\n"
 				   "\nRows\n"
 				   "NAME  NUMBER  AGE\n"
 				   "x         12   5s\n"
