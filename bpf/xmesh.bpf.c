@@ -17,7 +17,10 @@
 #include "tunnel.h"
 #include "verdict.h"
 
-/* Clamp the MSS of a handshake; everything else leaves at once. Packet pointers are void afterwards. */
+/*
+ * Clamp the MSS of a handshake; everything else leaves at once. Packet pointers are void
+ * afterwards.
+ */
 static __always_inline void clamp_handshake(struct __sk_buff *skb, const struct scene *s, __u32 off,
 					    __u32 mtu)
 {
@@ -173,7 +176,8 @@ int xm_from_pod(struct __sk_buff *skb)
 
 /*
  * A tunnel packet for us whose outer header, of @outer_size bytes behind Ethernet, is in s->ip.
- * What is not for the fast path stays encapsulated: xmesh0 receives it and xm_from_dev judges it again.
+ * What is not for the fast path stays encapsulated: xmesh0 receives it and xm_from_dev judges it
+ * again.
  */
 static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct xm_config *cfg,
 						  struct scene *s, void *data, void *data_end,
@@ -222,7 +226,10 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		return xm_addr_eq(&s->ip.dst, s->ip.is_v4 ? &cfg->addr4 : &cfg->addr6) ?
 			       XM_STACK_HOST :
 			       XM_STACK_UNKNOWN_POD;
-	/* adjust_room leaves UDP marked as tunnelled, which the pod's socket refuses, and knows no others. */
+	/*
+	 * adjust_room leaves UDP marked as tunnelled, which the pod's socket refuses, and knows no
+	 * others.
+	 */
 	if (skb->gso_size && s->ip.proto != IPPROTO_TCP)
 		return XM_STACK_UDP_GSO;
 	if (outer_is_v4 != s->ip.is_v4 && !xm_knobs.has_decap_l3)

@@ -26,7 +26,10 @@ struct {
 	__type(value, struct xm_config);
 } xm_config SEC(".maps");
 
-/* Address -> node. Agent writes; receivers ask who sent a tunnel packet. A miss: a stranger, dropped. */
+/*
+ * Address -> node. Agent writes; receivers ask who sent a tunnel packet. A miss: a stranger,
+ * dropped.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -90,7 +93,9 @@ struct {
 	__type(value, struct xm_iface);
 } xm_ifaces SEC(".maps");
 
-/* XM_COUNTER_INDEX(hook, reason) -> packets, bytes. Programs write, CLI and metrics sum over CPUs. */
+/*
+ * XM_COUNTER_INDEX(hook, reason) -> packets, bytes. Programs write, CLI and metrics sum over CPUs.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, XM_COUNTERS);

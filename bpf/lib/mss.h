@@ -14,10 +14,10 @@
 #define MSS_OPTIONS_MAX 40 /* bytes, by the 4-bit data offset */
 
 /*
- * Lower the MSS of the segment whose TCP header is at @l4 so that its segments fit into @mtu.
- * True when it was lowered. With CHECKSUM_PARTIAL the field holds the sum of the pseudo header alone
- * and must stay; that is not visible here, so bpf_l4_csum_replace decides. Pointers into the packet
- * are void afterwards. Out of line, for only handshakes come here, and global, so that the verifier
+ * Lower the MSS of the segment whose TCP header is at @l4 so that its segments fit into @mtu. True
+ * when it was lowered. With CHECKSUM_PARTIAL the field holds the sum of the pseudo header alone and
+ * must stay; that is not visible here, so bpf_l4_csum_replace decides. Pointers into the packet are
+ * void afterwards. Out of line, for only handshakes come here, and global, so that the verifier
  * walks its loop once a program and not once a path.
  */
 __noinline int mss_clamp(struct __sk_buff *skb, __u32 l4, __u32 ip_header, __u32 mtu)

@@ -172,8 +172,8 @@ static __always_inline int ip_is_icmp(const struct xm_ip *ip)
 }
 
 /*
- * Where L4 begins in the frame when ip->l4 says that there is one. Not ip->l4 itself: read back from
- * the stack it could be anything for the verifier, and no packet access may start from that.
+ * Where L4 begins in the frame when ip->l4 says that there is one. Not ip->l4 itself: read back
+ * from the stack it could be anything for the verifier, and no packet access may start from that.
  */
 static __always_inline __u32 ip_l4(const struct xm_ip *ip, __u32 off)
 {

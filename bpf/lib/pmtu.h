@@ -2,7 +2,8 @@
 /*
  * Too-big messages from the underlay that quote our own tunnel packet to a known node: they lower
  * that node's MTU for XM_PMTU_LIFETIME_NS, never below XM_MTU_FLOOR, so that pods are told
- * themselves. The quoted header has to be one that we sent: our address and port, a node of the mesh (RFC 5927, RFC 8201).
+ * themselves. The quoted header has to be one that we sent: our address and port, a node of the
+ * mesh (RFC 5927, RFC 8201).
  */
 #ifndef BPF_LIB_PMTU_H
 #define BPF_LIB_PMTU_H
@@ -55,7 +56,7 @@ static __always_inline void pmtu_learn(const struct xm_config *cfg, const struct
 		struct iphdr *quoted = (void *)(icmp + 1);
 
 		udp = (void *)(quoted + 1);
-		/* RFC 792 promises only 8 bytes behind the quoted header: the UDP header, no more. */
+		/* RFC 792 promises only 8 bytes behind the quoted header: the UDP header. */
 		if ((void *)(udp + 1) > data_end || icmp->type != ICMP4_UNREACHABLE ||
 		    icmp->code != ICMP4_FRAG_NEEDED || !icmp->mtu)
 			return;

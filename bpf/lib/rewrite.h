@@ -76,7 +76,7 @@ static __always_inline int rewrite_ecn(void *data, void *data_end, __u32 off, in
 
 		if ((void *)(h + 1) > data_end)
 			return -1;
-		/* The traffic class lies across the first two bytes; its ECN bits are in the second. */
+		/* The traffic class lies across two bytes; its ECN bits are in the second. */
 		h->flow_lbl[0] = (h->flow_lbl[0] & 0xcf) | ecn << 4;
 	}
 	return 0;

@@ -12,8 +12,8 @@
 #include "verdict.h"
 
 /*
- * What a pod's packet may be: XM_PASS = go on, otherwise the verdict. The array in front of the hash
- * is worth 30 ns a packet: nearly every interface has one address of each family.
+ * What a pod's packet may be: XM_PASS = go on, otherwise the verdict. The array in front of the
+ * hash is worth 30 ns a packet: nearly every interface has one address of each family.
  */
 static __always_inline enum xm_reason source_check_pod(struct xm_config *cfg, const struct scene *s)
 {

@@ -23,7 +23,7 @@
 #define XM_MAX_IFACES 8192      /* pod interfaces */
 #define XM_MAX_CLUSTERS 1024    /* clusters with an entry in xm_clusters */
 #define XM_MAX_PLENS 16         /* different prefix lengths in use, per family */
-#define XM_STAT_NODES 8192      /* node numbers with counters of their own; others share 0, "other" */
+#define XM_STAT_NODES 8192      /* numbers with counters of their own; others share 0, "other" */
 #define XM_NAME_LEN 256         /* DNS-1123 subdomain (253) and its NUL */
 #define XM_EVENTS_SIZE (256 * 1024)
 
@@ -125,9 +125,9 @@ struct xm_pod {
 /*
  * ---- xm_sources: per-CPU array, interface and family -> the address it sent from last ----------
  *
- * A cache of xm_pods for the source check, filled by xm_from_pod (per CPU, so never written by two).
- * An entry counts only while its epoch is that of xm_pods_epoch, which whoever replaces or deletes a
- * pod raises afterwards.
+ * A cache of xm_pods for the source check, filled by xm_from_pod (per CPU, so never written by
+ * two). An entry counts only while its epoch is that of xm_pods_epoch, which whoever replaces or
+ * deletes a pod raises afterwards.
  */
 #define XM_SOURCE_SLOTS 8192 /* interfaces that share a slot go to xm_pods in turn */
 #define XM_SOURCE_SLOT(ifindex, is_v4) (((ifindex) << 1 | !!(is_v4)) & (XM_SOURCE_SLOTS - 1))
@@ -172,7 +172,7 @@ struct xm_node_name {
 
 struct xm_cluster {
 	char name[64];
-	char origin[XM_NAME_LEN]; /* which feed it comes from, as in "dir /etc/xmesh/clusters/west" */
+	char origin[XM_NAME_LEN]; /* the feed it comes from: "dir /etc/xmesh/clusters/west" */
 	char revision[72];        /* of that feed when its entries were written last */
 	__u8 mode4, mode6;        /* enum xm_mode */
 	__u8 own;                 /* 1 = our own cluster */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The node agent: feeds, kernel watch and reconciler turns on one libuv loop; signals, sd_notify, control socket. */
+/*
+ * The node agent: feeds, kernel watch and reconciler turns on one libuv loop; signals, sd_notify,
+ * control socket.
+ */
 #ifndef XMESH_AGENT_AGENT_H
 #define XMESH_AGENT_AGENT_H
 

@@ -17,7 +17,8 @@
  * underlay, @ifname becomes it. -ENODEV: no such interface. -EALREADY: an agent runs. @notes: what
  * was left out.
  */
-int bare_attach(struct config *config, const char *ifname, enum attach_role role, enum config_xdp xdp,
+int bare_attach(struct config *config, const char *ifname, enum attach_role role,
+		enum config_xdp xdp,
 		struct notes *notes, struct err *err);
 /* Programs off @ifname, and its learned pods out of the tables. 0 also when nothing was there. */
 int bare_detach(const struct config *config, const char *ifname, struct err *err);

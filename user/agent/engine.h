@@ -23,7 +23,8 @@ struct engine; /* config (borrowed), lock, nl, plane, last pods */
  * Take the instance's lock (-EALREADY names the holder's pid) and load the plane. With @dry_run
  * neither: what is pinned is only read, and nothing pinned is no error.
  */
-int engine_new(const struct config *config, bool dry_run, struct engine **ret_engine, struct err *err);
+int engine_new(const struct config *config, bool dry_run, struct engine **ret_engine,
+	       struct err *err);
 void engine_free(struct engine *engine);
 /* Another configuration of the same instance, bpffs, device and cluster; borrowed from now on. */
 void engine_set_config(struct engine *engine, const struct config *config);
@@ -44,11 +45,13 @@ struct engine_turn {
  * Resumable: an error leaves a state from which the next turn goes on. An attachment that fails is
  * a note and a failure, not an error: the kernel's own device carries the traffic meanwhile.
  */
-int engine_run(struct engine *engine, const struct mesh *mesh, struct engine_turn *ret_turn, struct err *err);
+int engine_run(struct engine *engine, const struct mesh *mesh, struct engine_turn *ret_turn,
+	       struct err *err);
 void engine_turn_done(struct engine_turn *turn);
 /*
  * A short turn for what cannot wait in a large mesh: pods and their interfaces alone, over the mesh
- * as it is in the maps. Only after a whole turn (-EAGAIN). Its notes are for no one: a whole turn follows.
+ * as it is in the maps. Only after a whole turn (-EAGAIN). Its notes are for no one: a whole turn
+ * follows.
  */
 int engine_run_pods(struct engine *engine, struct engine_turn *ret_turn, struct err *err);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The facts that model/wanted.h asks for, gathered from the kernel and from the actual tables. Changes nothing. */
+/*
+ * The facts that model/wanted.h asks for, gathered from the kernel and from the actual tables.
+ * Changes nothing.
+ */
 #ifndef XMESH_AGENT_FACTS_H
 #define XMESH_AGENT_FACTS_H
 
@@ -28,13 +31,13 @@ int facts_addrs(struct nl *nl, const struct config *config, struct xm_addr *ret_
 		struct xm_addr *ret_addr6, struct notes *notes, struct err *err);
 
 /*
- * Everything else. @actual (may be NULL) gives node numbers and prefix length slots and is borrowed;
- * @own4 and @own6 come from facts_addrs().
+ * Everything else. @actual (may be NULL) gives node numbers and prefix length slots and is
+ * borrowed; @own4 and @own6 come from facts_addrs().
  */
 int facts_read(struct nl *nl, const struct config *config, const struct mesh *mesh,
-	       const struct wanted *actual, const struct net_tables *tables, const struct xm_addr *own4,
-	       const struct xm_addr *own6, uint32_t device_ifindex, struct host_facts *ret_facts,
-	       struct err *err);
+	       const struct wanted *actual, const struct net_tables *tables,
+	       const struct xm_addr *own4, const struct xm_addr *own6, uint32_t device_ifindex,
+	       struct host_facts *ret_facts, struct err *err);
 void facts_done(struct host_facts *facts);
 
 #endif

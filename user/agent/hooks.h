@@ -32,7 +32,8 @@ struct hook_op {
  * Operations from @have to @want: what is on an interface that is not wanted, or in another role,
  * is removed first; a program that is not current is replaced in place. -ENOMEM.
  */
-int hooks_plan(const struct hook_want *want, size_t n_want, const struct attach_hook *have, size_t n_have,
+int hooks_plan(const struct hook_want *want, size_t n_want, const struct attach_hook *have,
+	       size_t n_have,
 	       struct hook_op **ret_ops, size_t *ret_n);
 /* "attach from_net (tc) to eth0" */
 void hook_op_text(const struct hook_op *op, char *buf, size_t size);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What on this host stands in the way of the slow path: firewall rules and sysctls. Reads only, may take a second. */
+/*
+ * What on this host stands in the way of the slow path: firewall rules and sysctls. Reads only, may
+ * take a second.
+ */
 #ifndef XMESH_AGENT_HOSTCHECK_H
 #define XMESH_AGENT_HOSTCHECK_H
 
@@ -10,10 +13,12 @@ struct hostcheck {
 	struct notes notes;
 	bool policy_engine;      /* iptables or nft enforce NetworkPolicy here */
 	char policy_why[256];
-	bool incomplete;         /* not all rules could be read: a policy engine may be there unseen */
+	bool incomplete;         /* not all rules could be read: an engine may be there unseen */
 };
 
-/* What cannot be read becomes a note. Callable on a worker thread: touches nothing but *@ret_check. */
+/*
+ * What cannot be read becomes a note. Callable on a worker thread: touches nothing but *@ret_check.
+ */
 void hostcheck_read(const char *device, const char *const *underlay, size_t n_underlay,
 		    struct hostcheck *ret_check);
 /* The same with the names of @config. */

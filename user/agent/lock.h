@@ -18,7 +18,10 @@
 int lock_take(const struct config *config, int *ret_fd, struct err *err);
 /* The pid of the holder, 0 when nobody holds it. Changes nothing. */
 pid_t lock_holder(const struct config *config);
-/* Remove lock file and control socket of an instance whose lock the caller holds. run_dir may be somebody else's and stays. */
+/*
+ * Remove lock file and control socket of an instance whose lock the caller holds. run_dir may be
+ * somebody else's and stays.
+ */
 void lock_remove(const struct config *config);
 /* "<run_dir>/<instance>.sock", malloc'ed. */
 char *lock_socket_path(const struct config *config);

@@ -7,7 +7,7 @@
 
 struct once {
 	struct engine_turn turn;
-	struct notes failed;   /* feeds that could not be read or were refused; their clusters stay as they are */
+	struct notes failed;   /* feeds not read or refused; their clusters stay as they are */
 };
 
 /* Errors of engine_new() and engine_run(). once_done() releases. */

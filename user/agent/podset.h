@@ -23,8 +23,9 @@ struct podset {
 };
 
 /*
- * Learn anew. Static pods, and at the first time all that is known, come from @actual (may be NULL); @plane NULL: no look at foreign programs.
- * Why pods take the stack becomes a note. On an error the last pods stand.
+ * Learn anew. Static pods, and at the first time all that is known, come from @actual (may be
+ * NULL); @plane NULL: no look at foreign programs. Why pods take the stack becomes a note. On an
+ * error the last pods stand.
  */
 int podset_learn(struct podset *podset, const struct config *config, const struct plane *plane,
 		 const struct net_tables *tables, const struct wanted *actual,

@@ -48,7 +48,7 @@ struct agent {
 	bool reloading;
 	bool stopping;
 	time_t since_s;
-	uint64_t seen_ns;              /* when the oldest change not yet applied was seen, 0 = none */
+	uint64_t seen_ns;              /* the oldest change not yet applied was seen, 0 = none */
 	struct pace pace, pods_pace;   /* of whole turns; of short ones */
 	uint64_t turns, turns_failed;
 	struct engine_turn last;

@@ -13,7 +13,8 @@ int agentview_status(const struct config *config, json_object **ret_status, stru
 /* The same array as status.feeds, out of the cluster table: state "no agent". A new reference. */
 json_object *agentview_feeds_of(const struct view *view);
 /* The table of feeds, and for people the errors below it. */
-void agentview_emit_feeds(struct emit *emit, bool json, const char *title, const json_object *feeds);
+void agentview_emit_feeds(struct emit *emit, bool json, const char *title,
+			  const json_object *feeds);
 
 /* Members of @object: "" and 0 when absent. */
 const char *agentview_text(const json_object *object, const char *key);

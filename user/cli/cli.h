@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What all commands share: the command table's row, arguments as parsed, exit codes, ways to configuration and maps. */
+/*
+ * What all commands share: the command table's row, arguments as parsed, exit codes, ways to
+ * configuration and maps.
+ */
 #ifndef XMESH_CLI_CLI_H
 #define XMESH_CLI_CLI_H
 
@@ -30,7 +33,7 @@ struct cli {
 	const char *instance;        /* --instance, NULL = as configured */
 	char **args;                 /* what is neither option nor command word */
 	size_t n_args;
-	const char *options[CLI_MAX_OPTIONS]; /* by index in cmd->options; a switch that is given is "" */
+	const char *options[CLI_MAX_OPTIONS]; /* by index in cmd->options; "": a given switch */
 };
 
 struct cli_cmd {
@@ -51,7 +54,8 @@ extern const struct cli_option cli_globals[];
 int cli_main(int argc, char **argv);
 
 /* Say "xmesh: ..." on stderr and return @exit. */
-enum cli_exit cli_fail(enum cli_exit exit, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+enum cli_exit cli_fail(enum cli_exit exit, const char *fmt, ...) __attribute__((format(printf, 2,
+		       3)));
 
 /*
  * The configuration with --instance in it. Without a file at the default path: the defaults,
@@ -60,10 +64,13 @@ enum cli_exit cli_fail(enum cli_exit exit, const char *fmt, ...) __attribute__((
 enum cli_exit cli_config(const struct cli *cli, bool required, struct config **ret_config);
 /* CLI_DONE when this process may touch BPF maps and the network, else says what it needs. */
 enum cli_exit cli_privileged(void);
-/* Privileges, configuration and the pinned maps. The caller frees the config and closes the plane. */
+/*
+ * Privileges, configuration and the pinned maps. The caller frees the config and closes the plane.
+ */
 enum cli_exit cli_open(const struct cli *cli, struct config **ret_config, struct plane *ret_plane);
 /* Ask the agent of @config; -ENOENT or -ECONNREFUSED: none runs. */
-int cli_ask(const struct config *config, const char *request, json_object **ret_answer, struct err *err);
+int cli_ask(const struct config *config, const char *request, json_object **ret_answer,
+	    struct err *err);
 
 /* What cleanup attributes need. */
 void cli_config_free(struct config **config);

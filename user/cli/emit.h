@@ -27,7 +27,10 @@ int emit_free(struct emit *emit);
 /* Ends without a JSON document: a command that fails leaves stdout to what it wrote for people. */
 void emit_drop(struct emit *emit);
 
-/* A field of the innermost object: "LABEL: value". A NULL text is null and "-". @label NULL = JSON only. */
+/*
+ * A field of the innermost object: "LABEL: value". A NULL text is null and "-". @label NULL = JSON
+ * only.
+ */
 void emit_text(struct emit *emit, const char *key, const char *label, const char *text);
 void emit_number(struct emit *emit, const char *key, const char *label, uint64_t number);
 void emit_bool(struct emit *emit, const char *key, const char *label, bool yes);
@@ -41,15 +44,20 @@ void emit_array_end(struct emit *emit);
 /* JSON only: any value; the reference is taken over. */
 void emit_json(struct emit *emit, const char *key, json_object *value);
 
-/* Sentences, one a line. An empty list is an empty array, and for people nothing but @empty if that is given. */
-void emit_list(struct emit *emit, const char *key, const char *title, const char *const *v, size_t n,
+/*
+ * Sentences, one a line. An empty list is an empty array, and for people nothing but @empty if that
+ * is given.
+ */
+void emit_list(struct emit *emit, const char *key, const char *title, const char *const *v,
+	       size_t n,
 	       const char *empty);
 
 /*
  * A table: an array of objects. Then for each row emit_row() and one cell per column, in order.
  * @empty is what people read in place of a table without rows; NULL = nothing.
  */
-void emit_table(struct emit *emit, const char *key, const char *title, const struct emit_column *columns,
+void emit_table(struct emit *emit, const char *key, const char *title,
+		const struct emit_column *columns,
 		size_t n_columns, const char *empty);
 void emit_row(struct emit *emit);
 void emit_cell_text(struct emit *emit, const char *text);

@@ -13,11 +13,15 @@ struct map_key {
 	uint32_t number;   /* node number, ifindex, cluster id, index of an array */
 };
 
-/* -EINVAL: @text is no key of @map, with a sentence. -ENOENT: a well-formed one that names nothing. */
-int mapview_key(const struct view *view, enum plane_map map, const char *text, struct map_key *ret_key,
+/*
+ * -EINVAL: @text is no key of @map, with a sentence. -ENOENT: a well-formed one that names nothing.
+ */
+int mapview_key(const struct view *view, enum plane_map map, const char *text,
+		struct map_key *ret_key,
 		struct err *err);
 /* One table named "entries". *ret_n is the number of rows. */
-int mapview_emit(const struct view *view, enum plane_map map, const struct map_key *key, struct emit *emit,
+int mapview_emit(const struct view *view, enum plane_map map, const struct map_key *key,
+		 struct emit *emit,
 		 size_t *ret_n, struct err *err);
 
 #endif

@@ -6,7 +6,8 @@
 #include "cli/mapview.h"
 
 /* One row per interface, address and CPU that remembers it. The caller ends the table. */
-int sourceview_emit(const struct view *view, const struct map_key *key, struct emit *emit, size_t *ret_n,
+int sourceview_emit(const struct view *view, const struct map_key *key, struct emit *emit,
+		    size_t *ret_n,
 		    struct err *err);
 int sourceview_epoch(const struct view *view, struct emit *emit, size_t *ret_n, struct err *err);
 

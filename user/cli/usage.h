@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Command lines: parsed against, and explained from, the command table. Writes only where it is told to. */
+/*
+ * Command lines: parsed against, and explained from, the command table. Writes only where it is
+ * told to.
+ */
 #ifndef XMESH_CLI_USAGE_H
 #define XMESH_CLI_USAGE_H
 
@@ -20,7 +23,8 @@ void usage_print_cmd(const struct cli_cmd *cmd, FILE *out);
  * Parse argv[1..]. CLI_DONE: *ret_cli is ready to run, or, with cmd NULL, help was asked for and
  * *ret_help is the command it is about (NULL = all). CLI_USAGE: @err says what is wrong.
  */
-enum cli_exit usage_parse(int argc, char **argv, struct cli *ret_cli, const struct cli_cmd **ret_help,
+enum cli_exit usage_parse(int argc, char **argv, struct cli *ret_cli,
+			  const struct cli_cmd **ret_help,
 			  struct err *err);
 
 #endif

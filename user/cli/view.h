@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The pinned tables as a whole, with the names that people know clusters, nodes and interfaces by. */
+/*
+ * The pinned tables as a whole, with the names that people know clusters, nodes and interfaces by.
+ */
 #ifndef XMESH_CLI_VIEW_H
 #define XMESH_CLI_VIEW_H
 
@@ -25,11 +27,17 @@ void view_done(struct view *view);
 
 const struct xm_cluster *view_cluster(const struct view *view, uint16_t id);
 const struct xm_node_name *view_node(const struct view *view, uint32_t number);
-/* The name, or "#ID" when nothing names it. The text lives as long as @view or, for "#", until the next call. */
+/*
+ * The name, or "#ID" when nothing names it. The text lives as long as @view or, for "#", until the
+ * next call.
+ */
 const char *view_cluster_name(const struct view *view, uint16_t id);
 const char *view_node_name(const struct view *view, uint32_t number);
 uint64_t view_age(const struct view *view, uint64_t since_s);
-/* "tunnel", "native"; "local" for a prefix of this node, "kernel" where the kernel's own route is used. */
+/*
+ * "tunnel", "native"; "local" for a prefix of this node, "kernel" where the kernel's own route is
+ * used.
+ */
 const char *view_mode(const struct xm_route *route);
 /* "eth0", or "#7" when it is gone. */
 const char *view_ifname(uint32_t ifindex, char buf[24]);

@@ -9,11 +9,12 @@
 #include "core/err.h"
 
 /*
- * Read all of @path, relative to @dirfd (AT_FDCWD allowed), following symlinks only if they
- * resolve below @dirfd when @beneath is non-zero (openat2 RESOLVE_BENEATH). @name is for
- * sentences. Opens with O_NONBLOCK so that a FIFO cannot hang it. -EINVAL: not a regular file.
- * -EFBIG: larger than @limit bytes (said before it is read). -ELOOP, -EXDEV (leaves the tree),
- * -ENOENT, -EACCES, -ENOMEM: with sentences. *ret_text is NUL-terminated behind its @ret_len bytes and the caller's to free().
+ * Read all of @path, relative to @dirfd (AT_FDCWD allowed), following symlinks only if they resolve
+ * below @dirfd when @beneath is non-zero (openat2 RESOLVE_BENEATH). @name is for sentences. Opens
+ * with O_NONBLOCK so that a FIFO cannot hang it. -EINVAL: not a regular file. -EFBIG: larger than
+ * @limit bytes (said before it is read). -ELOOP, -EXDEV (leaves the tree), -ENOENT, -EACCES,
+ * -ENOMEM: with sentences. *ret_text is NUL-terminated behind its @ret_len bytes and the caller's
+ * to free().
  */
 int file_read(int dirfd, const char *path, const char *name, size_t limit, int beneath,
 	      char **ret_text, size_t *ret_len, struct err *err);

@@ -8,9 +8,14 @@
 
 #include "core/err.h"
 
-/* "5m", "300s", "1h30m", "250ms" -> milliseconds; "never" -> UINT64_MAX. -EINVAL with a sentence. */
+/*
+ * "5m", "300s", "1h30m", "250ms" -> milliseconds; "never" -> UINT64_MAX. -EINVAL with a sentence.
+ */
 int text_duration(const char *text, uint64_t *ret_ms, struct err *err);
-/* A whole decimal number within [min, max]. -EINVAL / -ERANGE with a sentence that names the bounds. */
+/*
+ * A whole decimal number within [min, max]. -EINVAL / -ERANGE with a sentence that names the
+ * bounds.
+ */
 int text_number(const char *text, int64_t min, int64_t max, int64_t *ret_n, struct err *err);
 /* The word of @words (NULL-terminated) nearest to @word by edit distance, NULL if none is near. */
 const char *text_nearest(const char *word, const char *const *words);

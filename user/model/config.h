@@ -67,7 +67,9 @@ struct config {
  */
 int config_parse(const char *text, size_t len, const char *file, struct config **ret_config,
 		 struct err *err);
-/* Read CONFIG_MAX_BYTES at most from @path and parse it. Errors of file_read() and config_parse(). */
+/*
+ * Read CONFIG_MAX_BYTES at most from @path and parse it. Errors of file_read() and config_parse().
+ */
 int config_read(const char *path, struct config **ret_config, struct err *err);
 /* A configuration of defaults alone, for `attach` on a host without a file. */
 int config_defaults(struct config **ret_config);

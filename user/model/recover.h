@@ -10,8 +10,8 @@
 #include "model/wanted.h"
 
 /*
- * Nodes of @cluster from @actual's names and routes; revision from its cluster entry. -ENOENT: no entries of that
- * cluster there. -ENOMEM. The caller owns *ret_snapshot.
+ * Nodes of @cluster from @actual's names and routes; revision from its cluster entry. -ENOENT: no
+ * entries of that cluster there. -ENOMEM. The caller owns *ret_snapshot.
  */
 int recover_snapshot(const struct wanted *actual, uint16_t cluster, struct snapshot **ret_snapshot);
 

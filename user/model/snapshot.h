@@ -38,7 +38,7 @@ struct snapshot {
 	struct node_object *nodes;
 	size_t n_nodes;
 	struct snapshot_counts counts;
-	char revision[72];        /* commit of a git-sync link, else "sha:" + 16 hex of the content */
+	char revision[72];        /* a git commit, else "sha:" + 16 hex of the content */
 	char **warnings;          /* sentences; what was skipped and why */
 	size_t n_warnings;
 };

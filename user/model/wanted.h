@@ -54,7 +54,8 @@ struct wanted_iface { uint32_t ifindex; struct xm_iface iface; };
 /*
  * A route of the kernel's main table through xmesh0 (lwtunnel) or, native, to a node on the link.
  * pods_only: of a table of our own instead, for the addresses of peers' nodes. Pods reach those in
- * the tunnel, as their pods; the host itself must not, or what carries the tunnel would go through it.
+ * the tunnel, as their pods; the host itself must not, or what carries the tunnel would go through
+ * it.
  */
 struct wanted_kroute {
 	struct xm_prefix prefix;
@@ -63,7 +64,7 @@ struct wanted_kroute {
 	uint32_t ifindex;          /* xmesh0, or the underlay interface */
 	struct xm_addr outer;      /* tunnel: lwtunnel destination */
 	struct xm_addr gateway;    /* tunnel: on xmesh0, onlink; native: the node */
-	struct xm_addr src;        /* preferred source, our own node address of that family; zero = none */
+	struct xm_addr src;        /* preferred source, our own of that family; zero = none */
 	uint32_t mtu;
 };
 
@@ -73,7 +74,10 @@ struct wanted_kneigh {
 	__u8 mac[6];
 };
 
-/* A rule of the kernel: what comes from this prefix, our own pods', looks into that table of ours first. */
+/*
+ * A rule of the kernel: what comes from this prefix, our own pods', looks into that table of ours
+ * first.
+ */
 struct wanted_krule { struct xm_prefix from; };
 
 struct wanted {
@@ -86,21 +90,22 @@ struct wanted {
 	struct wanted_iface *ifaces;     size_t n_ifaces;   /* sorted by ifindex */
 	struct wanted_kroute *kroutes;   size_t n_kroutes;  /* sorted by prefix, pods_only */
 	struct wanted_kneigh *kneighs;   size_t n_kneighs;  /* sorted by addr */
-	struct wanted_krule *krules;     size_t n_krules;   /* sorted; of families with pods_only routes */
+	struct wanted_krule *krules;     size_t n_krules;   /* sorted; for pods_only routes */
 	uint32_t device_mtu;             /* for xmesh0 */
-	char **notes;                    /* sentences: what is left out and why (node unreachable, no common family) */
+	char **notes;                    /* sentences: what is left out and why */
 	size_t n_notes;
 };
 
 /*
  * Outer family of a peer node: tunnel.family, where auto = IPv4 when both nodes have it. A node
  * with no common family, or no path to it, gets no route and a note. since_s is facts->now_s in
- * every entry; the plan keeps the older one where nothing else changed. MTU of a tunnel route:
- * path MTU - XM_OVERHEAD_V4 or _V6; native: path MTU. Gateways on xmesh0: the node's IPv4 address
- * for IPv4 prefixes if it has one, else the link-local address fe80::/64 + EUI-64 of its inner
- * MAC. Own-cluster nodes other than ours are like peers' where carried (local.carry; auto = not in
+ * every entry; the plan keeps the older one where nothing else changed. MTU of a tunnel route: path
+ * MTU - XM_OVERHEAD_V4 or _V6; native: path MTU. Gateways on xmesh0: the node's IPv4 address for
+ * IPv4 prefixes if it has one, else the link-local address fe80::/64 + EUI-64 of its inner MAC.
+ * Own-cluster nodes other than ours are like peers' where carried (local.carry; auto = not in
  * facts->foreign), XM_ROUTE_STACK otherwise; our own prefixes are XM_ROUTE_LOCAL. -ENOSPC with a
- * sentence when a table would be full. Our own node missing in the own feed is not an error (a note).
+ * sentence when a table would be full. Our own node missing in the own feed is not an error (a
+ * note).
  */
 int wanted_build(const struct mesh *mesh, const struct facts *facts, const struct pods *pods,
 		 struct wanted **ret_wanted, struct err *err);

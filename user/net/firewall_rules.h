@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RULES_NAME_MAX 256 /* of tables and chains (NFT_NAME_MAXLEN), NUL included; longer ones cannot be */
+#define RULES_NAME_MAX 256 /* of tables and chains, NUL included: NFT_NAME_MAXLEN */
 
 enum rule_subject {
 	RULE_IN, RULE_OUT, /* interface name is one of the words; a last '*' is a wildcard */
@@ -49,7 +49,7 @@ enum chain_hook { CHAIN_NONE, CHAIN_INPUT, CHAIN_FORWARD, CHAIN_POSTROUTING };
 struct chain {
 	char family[8];              /* ip, ip6, inet */
 	char table[RULES_NAME_MAX], name[RULES_NAME_MAX];
-	enum chain_hook hook;        /* CHAIN_NONE: reached by jumps only, or a hook of no interest */
+	enum chain_hook hook;        /* CHAIN_NONE: reached by jumps only, or of no interest */
 	bool nat;
 	bool policy_drop;
 	struct rule *rules; size_t n_rules;
@@ -62,12 +62,17 @@ struct rules {
 	uint32_t *slots; size_t n_slots; /* hash of the chains' names: number + 1, 0 = free */
 };
 
-/* Parse into @ret_rules, which the caller frees with rules_done(). -EINVAL: no such text. -ENOMEM. */
+/*
+ * Parse into @ret_rules, which the caller frees with rules_done(). -EINVAL: no such text. -ENOMEM.
+ */
 int rules_parse_iptables(const char *text, struct rules *ret_rules);
 int rules_parse_nft(const char *json_text, struct rules *ret_rules);
 void rules_done(struct rules *rules);
 
-/* For the parsers: NULL without memory. What is returned is valid until the next of its kind is added. */
+/*
+ * For the parsers: NULL without memory. What is returned is valid until the next of its kind is
+ * added.
+ */
 struct chain *rules_add_chain(struct rules *rules, const char *family, const char *table,
 			      const char *name);
 struct rule *rules_add_rule(struct chain *chain);

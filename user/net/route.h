@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One route of the kernel, read from and written to rtnetlink messages, lwtunnel encapsulation
- * included (RTA_ENCAP; iproute2's `encap ip id N dst A`). Pure. Not for: which routes there are to be.
+ * included (RTA_ENCAP; iproute2's `encap ip id N dst A`). Pure. Not for: which routes there are to
+ * be.
  */
 #ifndef XMESH_NET_ROUTE_H
 #define XMESH_NET_ROUTE_H

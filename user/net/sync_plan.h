@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is to be done so that the kernel's routes, rules and neighbours are the wanted ones: tables in,
- * ordered operations out. Pure. Not for: reading the tables or carrying it out (sync.c).
+ * What is to be done so that the kernel's routes, rules and neighbours are the wanted ones: tables
+ * in, ordered operations out. Pure. Not for: reading the tables or carrying it out (sync.c).
  */
 #ifndef XMESH_NET_SYNC_PLAN_H
 #define XMESH_NET_SYNC_PLAN_H
@@ -19,10 +19,10 @@ struct kernel_neigh {
 };
 
 struct kernel_tables {
-	struct route_fact *routes;   size_t n_routes; /* of the main table and ours, both families */
+	struct route_fact *routes;   size_t n_routes; /* of the main table and ours */
 	struct kernel_neigh *neighs; size_t n_neighs; /* on the xmesh device */
 	struct rule_fact *rules;     size_t n_rules;  /* ours, both families */
-	bool has_rules[2]; /* IPv6, IPv4: any rule was seen; without any, the kernel has but one table */
+	bool has_rules[2]; /* IPv6, IPv4: any rule was seen; without, the kernel has one table */
 };
 
 enum sync_verb {
@@ -55,15 +55,18 @@ struct sync_plan {
  */
 uint32_t sync_plan_metric(const struct xm_prefix *prefix);
 
-/* True when the plan needs to know @route: in a table of the plan, and ours or for a wanted prefix. */
+/*
+ * True when the plan needs to know @route: in a table of the plan, and ours or for a wanted prefix.
+ */
 bool sync_plan_needs(const struct wanted *wanted, const struct route_fact *route);
 
 /*
- * @actual is sorted in place. @ifname is if_indextoname() or like it, for the notes. A foreign route for a wanted prefix
- * keeps ours out (and takes it away where it is there), whatever its metric; except that one which
- * only refuses (blackhole, unreachable, prohibit, throw) behind ours is a fallback and no obstacle.
- * Where the kernel has no rules of a family, routes for pods alone are left out with a note.
- * -ENOMEM leaves *ret_plan untouched, else the caller frees it with sync_plan_done().
+ * @actual is sorted in place. @ifname is if_indextoname() or like it, for the notes. A foreign
+ * route for a wanted prefix keeps ours out (and takes it away where it is there), whatever its
+ * metric; except that one which only refuses (blackhole, unreachable, prohibit, throw) behind ours
+ * is a fallback and no obstacle. Where the kernel has no rules of a family, routes for pods alone
+ * are left out with a note. -ENOMEM leaves *ret_plan untouched, else the caller frees it with
+ * sync_plan_done().
  */
 int sync_plan(const struct wanted *wanted, struct kernel_tables *actual,
 	      char *(*ifname)(unsigned int ifindex, char *buf), struct sync_plan *ret_plan);

@@ -19,7 +19,7 @@
 	X(xm_node_state, "node number -> path MTU learned from too-big messages")                  \
 	X(xm_routes, "prefix -> cluster, node, mode, next hop; also the source check")             \
 	X(xm_pods, "address -> local pod: interface and MACs")                                     \
-	X(xm_sources, "interface -> the address it sent from last: a cache of xm_pods")             \
+	X(xm_sources, "interface -> the address it sent from last: a cache of xm_pods")            \
 	X(xm_pods_epoch, "how often pods were replaced or deleted: ages xm_sources")               \
 	X(xm_ifaces, "interface -> a pod interface that is attached")                              \
 	X(xm_counters, "hook and reason -> packets, bytes")                                        \
