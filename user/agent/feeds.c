@@ -59,7 +59,7 @@ static void log_refusals(struct feeds *feeds)
 		}
 		if (f->logged && !strcmp(f->logged, refused))
 			continue;
-		log_error("feed of cluster %s (%s) is refused, its last good state stays: %s", f->name,
+		log_error("feed of cluster %s (%s) is refused, what is known of it stays: %s", f->name,
 			  feeds->admit->slots[i].origin, refused);
 		f->errors++;
 		free(f->logged);
@@ -105,7 +105,7 @@ static void on_error(void *user, const struct err *err)
 	struct feeds *feeds = f->feeds;
 	bool first = !f->answered;
 
-	log_error("feed of cluster %s (%s) failed, its last good state stays: %s", f->name,
+	log_error("feed of cluster %s (%s) failed, what is known of it stays: %s", f->name,
 		  feeds->admit->slots[f->slot].origin, err->text);
 	f->answered = true;
 	f->errors++;
