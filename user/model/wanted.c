@@ -109,6 +109,14 @@ static int note_own(struct wanted_builder *b)
 				   "Node %s is not in the feed of our cluster %s: is node.name right? "
 				   "Peers with the same feed do not know us",
 				   b->own->name, b->own->cluster->config->name);
+	/* With auto, peers that have IPv4 send there. */
+	if (node && b->mesh->config->tunnel_family != CONFIG_FAMILY_IPV6 && xm_addr_is_zero(&f->addr4) &&
+	    !xm_addr_is_zero(&node->addr4))
+		rc = wanted_note(&b->notes,
+				 "Node %s has the address %s in the feed, but no underlay interface has an IPv4 "
+				 "address: peers that send there are not heard (give it one, or set "
+				 "tunnel.family: ipv6 on all nodes)",
+				 b->own->name, addr_format(&node->addr4, theirs));
 	for (int v4 = 1; node && !rc && v4 >= 0; v4--) {
 		const struct xm_addr *a = wanted_own_addr(f, v4), *fed = wanted_node_addr(node, v4);
 

@@ -369,6 +369,18 @@ static void another_endpoint_than_the_feed_says_is_noted(void **state)
 	wanted_free(w);
 }
 
+static void an_ipv4_endpoint_that_only_the_feed_knows_is_noted(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .no_own4 = true });
+
+	assert_true(noted(w, "Node east-1 has the address 192.0.2.1 in the feed, but no underlay interface "
+			     "has an IPv4 address"));
+	wanted_free(w);
+	w = built(&(struct scene){ .no_own4 = true, .config = "tunnel: {family: ipv6}\n" });
+	assert_false(noted(w, "Node east-1"));
+	wanted_free(w);
+}
+
 /* ---- all of it ---- */
 
 static void the_config_says_what_programs_read(void **state)
@@ -511,6 +523,7 @@ int main(void)
 	ROWS_ADD_TEST(&rows, a_node_with_our_address_is_no_way_to_ourselves);
 	ROWS_ADD_TEST(&rows, a_prefix_with_our_endpoint_in_it_is_left_out);
 	ROWS_ADD_TEST(&rows, another_endpoint_than_the_feed_says_is_noted);
+	ROWS_ADD_TEST(&rows, an_ipv4_endpoint_that_only_the_feed_knows_is_noted);
 	ROWS_ADD_TEST(&rows, the_config_says_what_programs_read);
 	ROWS_ADD_TEST(&rows, people_find_names_and_feeds);
 	ROWS_ADD_TEST(&rows, pods_are_taken_over);
