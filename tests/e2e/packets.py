@@ -37,14 +37,13 @@ def ping(addr, stop, interval="0.001"):
     ident = os.getpid() & 0xFFFF
     sent, seen = 0, set()
 
-    def drain(seconds):
-        while select.select([s], [], [], seconds)[0]:
+    def drain(until):
+        while select.select([s], [], [], max(0, until - time.monotonic()))[0]:
             data = s.recv(2048)
             if not v6:
                 data = data[(data[0] & 15) * 4:]
             if data[0] == (129 if v6 else 0) and struct.unpack("!H", data[4:6])[0] == ident:
                 seen.add(struct.unpack("!I", data[8:12])[0])
-            seconds = 0
 
     due = time.monotonic()
     while not os.path.exists(stop):
@@ -54,10 +53,10 @@ def ping(addr, stop, interval="0.001"):
         s.send(head)
         sent += 1
         due += float(interval)
-        drain(max(0, due - time.monotonic()))
+        drain(due)
     end = time.monotonic() + 2
     while len(seen) < sent and time.monotonic() < end:
-        drain(0.05)
+        drain(time.monotonic() + 0.05)
     print("sent %d lost %d" % (sent, sent - len(seen)))
     return 0 if sent > 0 and len(seen) == sent else 1
 

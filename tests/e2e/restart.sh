@@ -83,8 +83,8 @@ clean() { # NAME
 	cat "$LAB_DIR/log/$1"
 	grep -qE "$2" "$LAB_DIR/log/$1"
 }
-t "1 ms ping over the tunnel: 0 lost" clean ping4 '^sent [0-9]{3,} lost 0$'
-t "1 ms ping over the native path: 0 lost" clean ping6 '^sent [0-9]{3,} lost 0$'
+t "1 ms ping over the tunnel: 0 lost" clean ping4 '^sent [0-9]{4,} lost 0$'
+t "1 ms ping over the native path: 0 lost" clean ping6 '^sent [0-9]{4,} lost 0$'
 t "TCP over the tunnel: no reset, every byte arrived" clean stream4 '^sent ([0-9]+) arrived \1$'
 t "TCP over the native path: no reset, every byte arrived" clean stream6 '^sent ([0-9]+) arrived \1$'
 

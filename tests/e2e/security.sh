@@ -75,6 +75,22 @@ t "a pod sends from an address of no pod" spoofing_pod 10.1.1.77/32 "$(lab_addr 
 t "a pod sends from another pod's address" spoofing_pod "$p4/32" "$(lab_addr west-1a 4)"
 t "a pod sends from a peer's address" spoofing_pod 10.3.1.2/32 "$(lab_addr west-1a 4)"
 t "IPv6: a pod sends from another pod's address" spoofing_pod "$p6/128" "$(lab_addr west-1a 6)"
+pod_known() { lab_x east-1 endpoint list | grep -qF "$1 "; }
+announced() { # the host hears of an address by neighbour discovery: that makes nobody its owner
+	local gateway
+	gateway=$(lab_ip east-1 -j -6 address show dev vethb scope link |
+		jq -r '[.[0].addr_info[].local | select(. != "fe80::1")][0]')
+	lab_ip east-1b address add fd00:10:1:2::77/128 dev eth0 nodad
+	lab_exec east-1b ping -q -c 1 -W 1 -I fd00:10:1:2::77 "$gateway%eth0" || true
+	lab_ip east-1 -6 neigh show dev vethb | grep -F fd00:10:1:2::77
+	# What came after it is known, so that it would be too.
+	lab_ip east-1 route add 10.1.1.200/32 dev vethb
+	lab_wait 5 pod_known 10.1.1.200
+	counter_moves east-1 pod_source ping_lost east-1b "$(lab_addr west-1a 6)" -I fd00:10:1:2::77
+	lab_ip east-1 route del 10.1.1.200/32 dev vethb
+	lab_ip east-1b address del fd00:10:1:2::77/128 dev eth0
+}
+t "IPv6: a pod sends from another node's pod's address, which it has told the host to be its own" announced
 t "and with its own address it is heard" ping_ok east-1b "$(lab_addr west-1a 4)"
 
 t "link-local of a pod passes: its gateway answers" \
