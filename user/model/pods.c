@@ -381,6 +381,16 @@ static int learn_routes(struct learn *l)
 	return 0;
 }
 
+/* Would the kernel look for @addr on @ifindex itself? Else anyone there could be anybody. */
+static bool is_on_link(const struct learn *l, uint32_t ifindex, const struct xm_addr *addr)
+{
+	for (size_t i = 0; i < l->tables->n_subnets; i++)
+		if (l->tables->subnets[i].ifindex == ifindex &&
+		    prefix_contains(&l->tables->subnets[i].prefix, addr))
+			return true;
+	return false;
+}
+
 static int learn_neighs(struct learn *l)
 {
 	for (size_t i = 0; i < l->tables->n_neighs; i++) {
@@ -391,7 +401,8 @@ static int learn_neighs(struct learn *l)
 			continue;
 		if (!strcmp(link->kind, "bridge"))
 			link = find_link(l, find_port(l, link->ifindex, neigh->mac));
-		if (!link || !find_iface(l, link->ifindex))
+		if (!link || !find_iface(l, link->ifindex) ||
+		    !is_on_link(l, neigh->ifindex, &neigh->addr))
 			continue;
 		if (add(l, RANK_NEIGH, &neigh->addr, link, neigh->mac))
 			return -ENOMEM;

@@ -29,6 +29,8 @@ struct neigh_fact {
 struct fdb_fact { uint32_t port, bridge; __u8 mac[6]; };
 /* /32 and /128, unicast, main table */
 struct host_route_fact { uint32_t ifindex; struct xm_addr addr; };
+/* A route of the main table without a next hop, but for the default ones: who is on the link itself. */
+struct subnet_fact { uint32_t ifindex; struct xm_prefix prefix; };
 struct static_pod { struct xm_addr addr; uint32_t ifindex; __u8 pod_mac[6]; bool has_mac; };
 
 struct net_tables {
@@ -36,6 +38,7 @@ struct net_tables {
 	struct neigh_fact *neighs;      size_t n_neighs;
 	struct fdb_fact *fdb;           size_t n_fdb;
 	struct host_route_fact *routes; size_t n_routes;
+	struct subnet_fact *subnets;    size_t n_subnets;
 	struct xm_addr *own;            size_t n_own;    /* every address of this host */
 };
 
@@ -59,15 +62,17 @@ struct pods {
  * device, a bridge or lo; and those of @statics. A pod: a host route or a usable neighbour
  * (unicast, not link-local) on such an interface; its MAC is the neighbour's, else the interface's
  * peer is unknown and the address waits (it is not in the result, but in ->waiting). Behind a
- * bridge: a usable neighbour on the bridge whose FDB port matches. @previous (may be NULL) keeps a
- * pod whose neighbour the kernel forgot or whose FDB entry aged out while its interface still
- * exists; a neighbour that failed removes it. An address on two interfaces: a host route wins over
- * neighbours, among equals the interface of @previous, else the first in the tables; a note says
- * so. Addresses of this host itself are no pods. @statics come on top (XM_POD_STATIC) and win; one
- * whose interface is not there or down is left out with a note. host_mac is the interface's MAC,
- * behind a bridge the bridge's. @stack_ifindexes (sorted, n_stack): interfaces whose pods get
- * XM_POD_STACK; with pods.path: stack all get it. since_s is 0. -ENOSPC: more than XM_MAX_PODS or
- * XM_MAX_IFACES, with a sentence. The caller owns *ret_pods.
+ * bridge: a usable neighbour on the bridge whose FDB port matches. A neighbour counts only where
+ * the kernel itself would look for it, in one of the interface's subnets: whoever speaks to the
+ * host makes one, of any IPv6 address. @previous (may be NULL) keeps a pod whose neighbour the
+ * kernel forgot or whose FDB entry aged out while its interface still exists; a neighbour that
+ * failed removes it. An address on two interfaces: a host route wins over neighbours, among equals
+ * the interface of @previous, else the first in the tables; a note says so. Addresses of this host
+ * itself are no pods. @statics come on top (XM_POD_STATIC) and win; one whose interface is not
+ * there or down is left out with a note. host_mac is the interface's MAC, behind a bridge the
+ * bridge's. @stack_ifindexes (sorted, n_stack): interfaces whose pods get XM_POD_STACK; with
+ * pods.path: stack all get it. since_s is 0. -ENOSPC: more than XM_MAX_PODS or XM_MAX_IFACES, with
+ * a sentence. The caller owns *ret_pods.
  */
 int pods_learn(const struct config *config, const struct net_tables *tables,
 	       const struct static_pod *statics, size_t n_statics,

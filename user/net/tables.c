@@ -116,9 +116,16 @@ static int add_route(const struct nlmsghdr *nlh, void *data)
 
 	if (!route_parse(nlh, &route) || route.table != RT_TABLE_MAIN ||
 	    route.type != RTN_UNICAST || route.protocol == NET_ROUTE_PROTO ||
-	    route.prefix.plen != 128 || route.shape != ROUTE_SIMPLE ||
+	    !prefix_len(&route.prefix) || route.shape != ROUTE_SIMPLE ||
 	    !xm_addr_is_zero(&route.gateway))
 		return MNL_CB_OK;
+	if (route.prefix.plen != 128) {
+		if (vec_grow(&t->subnets, t->n_subnets, sizeof(*t->subnets)))
+			return add_failed();
+		t->subnets[t->n_subnets++] = (struct subnet_fact){ .ifindex = route.ifindex,
+								   .prefix = route.prefix };
+		return MNL_CB_OK;
+	}
 	if (vec_grow(&t->routes, t->n_routes, sizeof(*t->routes)))
 		return add_failed();
 	t->routes[t->n_routes++] =
@@ -230,6 +237,7 @@ void tables_free(struct net_tables *tables)
 	free(tables->neighs);
 	free(tables->fdb);
 	free(tables->routes);
+	free(tables->subnets);
 	free(tables->own);
 	free(tables);
 }

@@ -12,8 +12,8 @@
 #include "net/nl.h"
 
 /*
- * Links, neighbours (both families), FDB, host routes of the main table whose protocol is not ours.
- * tables_free() releases.
+ * Links, neighbours (both families), FDB, host routes and subnets on the link of the main table
+ * whose protocol is not ours. tables_free() releases.
  */
 int tables_read(struct nl *nl, struct net_tables **ret_tables, struct err *err);
 void tables_free(struct net_tables *tables);

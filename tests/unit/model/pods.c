@@ -32,6 +32,13 @@ static const struct link_fact links[] = {
 	{ .ifindex = 23, .name = "other23", .kind = "veth", .master = 20, .up = true, .mac = { 2, 23 } },
 };
 
+/* Where the kernel looks for neighbours. */
+static const struct { uint32_t ifindex; const char *prefix; } subnets[] = {
+	{ 1, "10.1.0.0/16" },  { 2, "10.1.0.0/16" },  { 3, "10.1.0.0/16" },  { 10, "10.1.0.0/16" },
+	{ 11, "10.1.0.0/16" }, { 12, "10.1.0.0/16" }, { 13, "10.1.0.0/16" }, { 20, "10.1.0.0/16" },
+	{ 10, "fd00::/64" },   { 20, "fd00::/64" },   { 10, "10.2.0.0/16" },
+};
+
 static const char *const own[] = { "192.0.2.1", "10.1.0.1", "fd00::1" };
 
 enum { USABLE, FAILED };
@@ -67,6 +74,18 @@ static const struct row {
 	{ .holds = "a neighbour alone is a pod too",
 	  .now = { .neighs = { { 11, "10.1.0.6", 6, USABLE } } },
 	  .pods = { { "10.1.0.6", 11, 6, 0 } } },
+	{ .holds = "a neighbour of an address that is not on its link is none: anyone can make one",
+	  .now = { .neighs = { { 10, "10.9.0.5", 5, USABLE },
+			       { 10, "2001:db8::5", 5, USABLE },
+			       { 20, "10.9.0.6", 6, USABLE },
+			       { 11, "10.2.0.5", 7, USABLE } },
+		   .fdb = { { 20, 21, 6 } } } },
+	{ .holds = "it is one where its subnet is",
+	  .now = { .neighs = { { 10, "10.2.0.5", 5, USABLE } } },
+	  .pods = { { "10.2.0.5", 10, 5, 0 } } },
+	{ .holds = "and where a host route says so",
+	  .now = { .neighs = { { 10, "10.9.0.5", 5, USABLE } }, .routes = { { 10, "10.9.0.5" } } },
+	  .pods = { { "10.9.0.5", 10, 5, 0 } } },
 	{ .holds = "a host route without a neighbour waits for its MAC",
 	  .now = { .routes = { { 10, "10.1.0.5" } } },
 	  .waiting = { { 10, "10.1.0.5" } } },
@@ -236,14 +255,20 @@ static int learn(const struct tables_row *row, const uint32_t *stack, size_t n_s
 	struct fdb_fact fdb[ROW_MAX];
 	struct host_route_fact routes[ROW_MAX];
 	struct static_pod statics[ROW_MAX] = { 0 };
+	struct subnet_fact nets[ARRAY_SIZE(subnets)];
 	struct xm_addr owns[ARRAY_SIZE(own)];
-	struct net_tables t = { .links = all, .neighs = neighs, .fdb = fdb, .routes = routes, .own = owns };
+	struct net_tables t = { .links = all, .neighs = neighs, .fdb = fdb, .routes = routes,
+				.subnets = nets, .n_subnets = ARRAY_SIZE(subnets), .own = owns };
 	struct err err = { "" };
 	size_t n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (links[i].ifindex != row->gone)
 			all[t.n_links++] = links[i];
+	for (size_t i = 0; i < ARRAY_SIZE(subnets); i++) {
+		nets[i].ifindex = subnets[i].ifindex;
+		assert_int_equal(prefix_parse(subnets[i].prefix, &nets[i].prefix, NULL), 0);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		owns[t.n_own++] = parse(own[i]);
 	for (n = 0; n < ROW_MAX && row->neighs[n].addr; n++) {
@@ -360,8 +385,11 @@ static int learn_many(size_t n_pods, size_t n_ifaces, struct pods **ret_pods, st
 {
 	auto_free struct neigh_fact *neighs = calloc(n_pods + 1, sizeof(*neighs));
 	auto_free struct link_fact *many = calloc(n_ifaces, sizeof(*many));
-	struct net_tables t = { .links = many, .n_links = n_ifaces, .neighs = neighs, .n_neighs = n_pods };
+	struct subnet_fact net = { .ifindex = 10 };
+	struct net_tables t = { .links = many, .n_links = n_ifaces, .neighs = neighs, .n_neighs = n_pods,
+				.subnets = &net, .n_subnets = 1 };
 
+	assert_int_equal(prefix_parse("10.0.0.0/8", &net.prefix, NULL), 0);
 	for (size_t i = 0; i < n_ifaces; i++) {
 		many[i] = links[3];
 		many[i].ifindex = (uint32_t)i + 10;

@@ -62,6 +62,17 @@ static bool has_route(const struct net_tables *t, const char *addr)
 	return false;
 }
 
+static bool has_subnet(const struct net_tables *t, const char *text)
+{
+	struct xm_prefix p;
+
+	assert_int_equal(prefix_parse(text, &p, NULL), 0);
+	for (size_t i = 0; i < t->n_subnets; i++)
+		if (!memcmp(&t->subnets[i].prefix, &p, sizeof(p)))
+			return t->subnets[i].ifindex == if_nametoindex("veth1");
+	return false;
+}
+
 static void links_neighbours_and_fdb_are_read(void **state)
 {
 	static const __u8 mac[6] = { 2, 0, 0, 0, 0, 5 };
@@ -109,6 +120,8 @@ static void host_routes_are_those_on_the_link_and_not_ours(void **state)
 	lab_run("ip route add 10.1.0.4/32 dev veth1 proto 139");
 	lab_run("ip route add 10.1.0.5/32 dev veth1 table 77");
 	lab_run("ip route add 10.1.1.0/24 dev veth1");
+	lab_run("ip route add 10.1.2.0/24 via 192.0.2.9");
+	lab_run("ip route add default dev veth1");
 	t = read_tables(nl);
 	assert_true(has_route(t, "10.1.0.2"));
 	assert_true(has_route(t, "fd00::2"));
@@ -116,6 +129,11 @@ static void host_routes_are_those_on_the_link_and_not_ours(void **state)
 	assert_false(has_route(t, "10.1.0.4"));
 	assert_false(has_route(t, "10.1.0.5"));
 	assert_false(has_route(t, "10.1.1.0"));
+	assert_true(has_subnet(t, "10.1.1.0/24"));
+	assert_true(has_subnet(t, "192.0.2.0/24"));
+	assert_true(has_subnet(t, "2001:db8::/64"));
+	assert_false(has_subnet(t, "10.1.2.0/24"));
+	assert_false(has_subnet(t, "0.0.0.0/0"));
 	tables_free(t);
 	nl_close(nl);
 }
