@@ -25,10 +25,8 @@ int cli_main(int argc, char **argv)
 
 	/* A pager that was left early is no error of ours, and no reason for a core. */
 	signal(SIGPIPE, SIG_IGN);
-	if (code) {
-		fprintf(stderr, "xmesh: %s\n", err.text);
-		return code;
-	}
+	if (code)
+		return cli_fail(code, "%s", err.text);
 	if (cli.cmd)
 		return cli.cmd->run(&cli);
 	if (help)
@@ -38,16 +36,35 @@ int cli_main(int argc, char **argv)
 	return CLI_DONE;
 }
 
+/* What a peer wrote may be quoted: it makes no second line and moves no cursor. */
+static void say(const char *fmt, va_list args)
+{
+	char text[2 * ERR_TEXT_MAX];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = ' ';
+	fprintf(stderr, "xmesh: %s\n", text);
+}
+
 enum cli_exit cli_fail(enum cli_exit exit, const char *fmt, ...)
 {
 	va_list args;
 
-	fputs("xmesh: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	say(fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
 	return exit;
+}
+
+void cli_warn(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(fmt, args);
+	va_end(args);
 }
 
 static bool is_instance(const char *name)

@@ -53,9 +53,11 @@ extern const struct cli_option cli_globals[];
 /* All of main(): parse, dispatch. */
 int cli_main(int argc, char **argv);
 
-/* Say "xmesh: ..." on stderr and return @exit. */
-enum cli_exit cli_fail(enum cli_exit exit, const char *fmt, ...) __attribute__((format(printf, 2,
-		       3)));
+/* Say "xmesh: ..." on stderr, in one line without control characters, and return @exit. */
+enum cli_exit cli_fail(enum cli_exit exit, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The same where the command goes on. */
+void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * The configuration with --instance in it. Without a file at the default path: the defaults,

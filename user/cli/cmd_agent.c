@@ -51,7 +51,7 @@ enum cli_exit cmd_apply(struct cli *cli)
 	if (code)
 		return code;
 	for (size_t i = 0; i < config->n_warnings; i++)
-		fprintf(stderr, "xmesh: %s\n", config->warnings[i]);
+		cli_warn("%s", config->warnings[i]);
 	if (once_run(config, dry_run, &once, &err))
 		return cli_fail(CLI_FAILED, "%s", err.text);
 	for (size_t i = 0; i < once.failed.n; i++)

@@ -71,7 +71,7 @@ static enum cli_exit attach_one(const struct cli *cli, const char *ifname, struc
 	if (bare_attach(config, ifname, role, find_xdp(cli, config), &notes, &err))
 		code = cli_fail(CLI_FAILED, "attach %s: %s", ifname, err.text);
 	for (size_t i = 0; i < notes.n; i++)
-		fprintf(stderr, "xmesh: attach %s: %s\n", ifname, notes.v[i]);
+		cli_warn("attach %s: %s", ifname, notes.v[i]);
 	notes_done(&notes);
 	if (code)
 		return code;

@@ -68,7 +68,7 @@ enum cli_exit cmd_config_check(struct cli *cli)
 		return cli_fail(CLI_FAILED, "out of memory");
 	if (!cli->json) {
 		for (size_t i = 0; i < config->n_warnings; i++)
-			fprintf(stderr, "xmesh: %s\n", config->warnings[i]);
+			cli_warn("%s", config->warnings[i]);
 		fputs(text, stdout);
 		return CLI_DONE;
 	}

@@ -29,7 +29,7 @@ enum cli_exit cmd_feed_list(struct cli *cli)
 		return exit;
 	code = agentview_status(config, &status, &err);
 	if (code && code != -ENOENT)
-		fprintf(stderr, "xmesh: %s\n", err.text);
+		cli_warn("%s", err.text);
 	if (!status) {
 		exit = view_open(cli, &view);
 		if (exit)

@@ -256,7 +256,7 @@ enum cli_exit cmd_metrics(struct cli *cli)
 		return exit;
 	code = agentview_status(view.config, &status, &err);
 	if (code && code != -ENOENT)
-		fprintf(stderr, "xmesh: %s\n", err.text);
+		cli_warn("%s", err.text);
 	if (cli->json) {
 		m.emit = emit = cli_emit(cli);
 		emit_table(emit, "samples", NULL, columns, ARRAY_SIZE(columns), NULL);

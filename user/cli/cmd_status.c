@@ -264,7 +264,7 @@ enum cli_exit cmd_status(struct cli *cli)
 		return code;
 	asked = agentview_status(config, &status, &err);
 	if (asked && asked != -ENOENT)
-		fprintf(stderr, "xmesh: %s\n", err.text);
+		cli_warn("%s", err.text);
 	pinned = plane_open(config->bpffs, config->instance, &plane, &err);
 	emit = cli_emit(cli);
 	emit_text(emit, "version", "Version", XMESH_VERSION);
