@@ -38,6 +38,8 @@ killed() {
 	ping_ok east-1b "$(lab_addr west-1b 4)"
 	ping_ok east-1b "$(lab_addr west-1b 6)"
 }
+epoch() { lab_x east-1 --json map dump xm_pods_epoch | jq '.entries[0].epoch'; }
+before=$(epoch)
 t "with both agents killed new traffic is carried" killed
 back() {
 	lab_agent_start east-1
@@ -46,6 +48,7 @@ back() {
 }
 t "the agents come back" back
 t "and have adopted the pinned maps" same_maps
+t "but for what the source check remembered of pods" test "$(epoch)" -gt "$before"
 ended() {
 	lab_agent_stop east-1 TERM
 	lab_agent_stop west-1 TERM

@@ -80,6 +80,9 @@ int engine_new(const struct config *config, bool dry_run, struct engine **ret_en
 	if (code && !(dry_run && code == -ENOENT))
 		goto fail;
 	engine->plane_there = !code;
+	code = dry_run ? 0 : apply_pods_changed(&engine->plane, err);
+	if (code)
+		goto fail;
 	*ret_engine = engine;
 	return 0;
 
@@ -226,24 +229,12 @@ static int settle_wanted(struct turn *turn, struct err *err)
 	return code;
 }
 
-/* A dump that the kernel changed meanwhile is read again; it settles, or the turn is repeated later. */
-static int read_tables(struct turn *turn, struct err *err)
-{
-	int code = -EINTR;
-
-	for (int tries = 0; code == -EINTR && tries < 5; tries++)
-		code = tables_read(turn->engine->nl, &turn->tables, err);
-	return code;
-}
-
 static int sync_routes(struct turn *turn, struct err *err)
 {
 	struct sync_result result = { 0 };
-	int code = -EINTR;
+	int code = sync_kernel(turn->engine->nl, turn->wanted, turn->device, turn->engine->dry_run,
+			       &result, err);
 
-	for (int tries = 0; code == -EINTR && tries < 5; tries++)
-		code = sync_kernel(turn->engine->nl, turn->wanted, turn->device, turn->engine->dry_run,
-				   &result, err);
 	if (code)
 		return code;
 	turn->out->kernel_puts = result.puts;
@@ -375,7 +366,7 @@ static int run(struct turn *turn, struct err *err)
 	code = find_device(turn, err);
 	if (code)
 		return code;
-	code = read_tables(turn, err);
+	code = tables_read(engine->nl, &turn->tables, err);
 	if (code)
 		return code;
 	code = podset_learn(&engine->podset, config, engine->plane_there ? &engine->plane : NULL,
@@ -463,7 +454,7 @@ static int run_pods(struct turn *turn, struct err *err)
 	int code = actual_read(&engine->plane, &turn->actual, err);
 
 	if (!code)
-		code = read_tables(turn, err);
+		code = tables_read(engine->nl, &turn->tables, err);
 	if (!code)
 		code = podset_learn(&engine->podset, engine->config, &engine->plane, turn->tables,
 				    turn->actual, &engine->check, &turn->out->notes, err);

@@ -106,14 +106,10 @@ static bool run_batch(const struct plane *plane, const struct plan_op *ops, size
 	return !bpf_map_delete_batch(fd, keys, &count, NULL) && count == n;
 }
 
-/*
- * What xm_from_pod remembers of xm_pods is void from here on. Only one process writes at a time: the
- * agent, or a command on a host without one.
- */
-static int raise_epoch(const struct plane *plane, struct err *err)
+int apply_pods_changed(const struct plane *plane, struct err *err)
 {
 	int fd = plane->map_fd[PLANE_xm_pods_epoch], code;
-	uint32_t zero = 0, epoch;
+	uint32_t zero = 0, epoch = 0;
 
 	code = bpf_map_lookup_elem(fd, &zero, &epoch);
 	epoch++;
@@ -140,7 +136,7 @@ static int run(const struct plane *plane, const struct plan_op *ops, size_t n, s
 	else
 		code = run_single(plane, ops, n, &sizes, done, err);
 	if (ops->map == PLANE_xm_pods) {
-		int raised = raise_epoch(plane, err);
+		int raised = apply_pods_changed(plane, err);
 
 		code = code ? code : raised;
 	}
@@ -204,7 +200,7 @@ int apply_pod_put(const struct plane *plane, const struct xm_addr *addr, const s
 	code = bpf_map_update_elem(fd, addr, pod, BPF_ANY);
 	if (code)
 		return update_failed(plane, PLANE_xm_pods, XM_MAX_PODS, code, err);
-	code = raise_epoch(plane, err);
+	code = apply_pods_changed(plane, err);
 	if (!code && moved)
 		code = count_iface(plane, old.ifindex, false, err);
 	if (!code)
@@ -226,6 +222,6 @@ int apply_pod_delete(const struct plane *plane, const struct xm_addr *addr, stru
 	if (code)
 		return err_set(err, code, "cannot write %s/xm_pods: %s", plane->dir,
 			       strerror(-code));
-	code = raise_epoch(plane, err);
+	code = apply_pods_changed(plane, err);
 	return code ? code : count_iface(plane, old.ifindex, false, err);
 }
