@@ -253,7 +253,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			if (know_all(w, NULL))
 				w->blind = true;
 			any = true;
-			continue;
+			/* In a storm it comes again: not more than one such reading a turn of the loop. */
+			break;
 		}
 		if (len < 0)
 			break;
