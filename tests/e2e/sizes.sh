@@ -172,4 +172,20 @@ narrow() { # the underlay is smaller than the pods' links
 	fits "$w4" 1472
 }
 t "native: larger than the underlay is answered" narrow
+
+for node in $LAB_NODES; do
+	lab_agent_stop "$node"
+	LAB_FAMILY=ipv6 lab_config "$node"
+done
+lab_agents_up
+# A router of the underlay with a smaller MTU further on, as a provider's tunnel has it: routers do not fragment IPv6.
+lab_ip fabric address add 2001:db8::1/64 dev br0 nodad
+lab_sysctl fabric net.ipv6.conf.all.forwarding=1
+lab_ip fabric -6 route add "$(lab_addr west-1 6)/128" dev br0 mtu 1400
+lab_ip east-1 -6 route add "$(lab_addr west-1 6)/128" via 2001:db8::1
+t "narrower further on: IPv4 is answered with what fits" lab_wait 8 too_big "$w4" 1303 1330
+t "narrower further on: IPv6 too" lab_wait 8 too_big "$w6" 1283 1330
+t "narrower further on: a full frame without DF is fragmented" ping_ok east-1a "$w4" -M dont -s 1402
+t "narrower further on: TCP, IPv4" tcp_moves east-1a "$(lab_addr west-1b 4)"
+t "narrower further on: TCP, IPv6" tcp_moves east-1a "$(lab_addr west-1b 6)"
 t_end

@@ -18,6 +18,7 @@
 
 /* The host is checked, and everything compared anew, this often even if nothing tells of a change. */
 #define CHECK_MS 60000
+#define PMTU_MS 1000
 /* Where a whole turn takes longer, pods are served by a short one before it. */
 #define LONG_TURN_NS 20000000u
 
@@ -282,6 +283,15 @@ static void on_kernel_changed(void *user)
 	turn_request(agent, pace_kernel_ms(&agent->pace, now_ns));
 }
 
+/* The programs cannot wake us but through xm_events, which is the user's to read. */
+static void on_pmtu_timer(uv_timer_t *timer)
+{
+	struct agent *agent = timer->data;
+
+	if (engine_pmtu_moved(agent->engine))
+		on_kernel_changed(agent);
+}
+
 static void on_feeds_changed(void *user)
 {
 	turn_soon(user);
@@ -346,6 +356,7 @@ static void agent_stop(struct agent *agent)
 	uv_close((uv_handle_t *)&agent->turn_timer, NULL);
 	uv_close((uv_handle_t *)&agent->pods_timer, NULL);
 	uv_close((uv_handle_t *)&agent->check_timer, NULL);
+	uv_close((uv_handle_t *)&agent->pmtu_timer, NULL);
 	uv_close((uv_handle_t *)&agent->term, NULL);
 	uv_close((uv_handle_t *)&agent->intr, NULL);
 	uv_close((uv_handle_t *)&agent->hup, NULL);
@@ -380,6 +391,7 @@ static int start(struct agent *agent, struct err *err)
 	if (code)
 		return code;
 	uv_timer_start(&agent->check_timer, on_check_timer, 0, CHECK_MS);
+	uv_timer_start(&agent->pmtu_timer, on_pmtu_timer, PMTU_MS, PMTU_MS);
 	uv_signal_start(&agent->term, on_term, SIGTERM);
 	uv_signal_start(&agent->intr, on_term, SIGINT);
 	uv_signal_start(&agent->hup, on_hup, SIGHUP);
@@ -401,8 +413,9 @@ int agent_run(const char *config_path, const char *instance_override, struct err
 	uv_timer_init(&agent.loop, &agent.turn_timer);
 	uv_timer_init(&agent.loop, &agent.pods_timer);
 	uv_timer_init(&agent.loop, &agent.check_timer);
+	uv_timer_init(&agent.loop, &agent.pmtu_timer);
 	agent.term.data = agent.intr.data = agent.hup.data = &agent;
-	agent.turn_timer.data = agent.pods_timer.data = agent.check_timer.data = &agent;
+	agent.turn_timer.data = agent.pods_timer.data = agent.check_timer.data = agent.pmtu_timer.data = &agent;
 	signal(SIGPIPE, SIG_IGN);
 
 	code = start(&agent, err);

@@ -41,6 +41,7 @@ struct engine {
 	struct podset podset;
 	uint32_t device;          /* of the last whole turn, 0 = none yet */
 	uint32_t guarded;         /* by guard_device() in device_ensure() */
+	uint64_t mtu_lowered;     /* actual_mtu_lowered() at the last whole turn */
 };
 
 /* What one turn holds on its way; everything is released at its end. */
@@ -215,6 +216,37 @@ static int settle_device(struct turn *turn, struct err *err)
 }
 
 /* The wanted tables and the device they lead to: another port makes another device, and other routes. */
+/* What the programs learned of the ways to nodes, for the kernel's routes. */
+static int read_pmtus(struct turn *turn, struct err *err)
+{
+	struct engine *engine = turn->engine;
+	uint64_t now = now_ns();
+	int code;
+
+	if (!engine->plane_there)
+		return 0;
+	code = actual_mtu_lowered(&engine->plane, &engine->mtu_lowered, err);
+	for (size_t i = 0; !code && engine->mtu_lowered && i < turn->facts.facts.n_numbers; i++) {
+		struct fact_number *number = &turn->facts.numbers[i];
+		struct xm_node_state state;
+
+		if (number->number >= XM_MAX_NODES)
+			continue;
+		code = actual_node_state(&engine->plane, number->number, &state, err);
+		if (!code && now < state.pmtu_until_ns)
+			number->pmtu = state.pmtu;
+	}
+	return code;
+}
+
+bool engine_pmtu_moved(const struct engine *engine)
+{
+	uint64_t times;
+
+	return engine->plane_there && !actual_mtu_lowered(&engine->plane, &times, NULL) &&
+	       times != engine->mtu_lowered;
+}
+
 static int settle_wanted(struct turn *turn, struct err *err)
 {
 	int code;
@@ -375,6 +407,9 @@ static int run(struct turn *turn, struct err *err)
 		return code;
 	code = facts_read(engine->nl, config, turn->mesh, turn->actual, turn->tables, &turn->addr4,
 			  &turn->addr6, turn->device, &turn->facts, err);
+	if (code)
+		return code;
+	code = read_pmtus(turn, err);
 	if (code)
 		return code;
 	code = settle_wanted(turn, err);

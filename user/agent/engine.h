@@ -55,6 +55,9 @@ void engine_turn_done(struct engine_turn *turn);
  */
 int engine_run_pods(struct engine *engine, struct engine_turn *ret_turn, struct err *err);
 
+/* The underlay told of a smaller MTU since the last whole turn, which has kernel routes to lower. */
+bool engine_pmtu_moved(const struct engine *engine);
+
 /* The snapshot of @cluster as pinned state has it. -ENOENT: nothing of it there. */
 int engine_recover(const struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot);
 /* Of the last turn; before the first NULL, or what was found pinned. */

@@ -40,7 +40,7 @@ struct agent {
 	struct watch *watch;
 	struct control *control;
 	uv_signal_t term, intr, hup;
-	uv_timer_t turn_timer, pods_timer, check_timer;
+	uv_timer_t turn_timer, pods_timer, check_timer, pmtu_timer;
 	uv_work_t check_work;
 	struct check_job *check_job;   /* running on a worker, NULL = none */
 	bool checked;                  /* at least once */

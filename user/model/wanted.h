@@ -20,11 +20,15 @@ struct fact_path {
 	bool reachable;
 };
 
-/* A node number given before, by (cluster, name): numbers are kept over restarts. */
+/*
+ * A node number given before, by (cluster, name): numbers are kept over restarts. And what the
+ * programs learned under that number.
+ */
 struct fact_number {
 	uint16_t cluster;
 	char name[XM_NAME_LEN];
 	uint32_t number;
+	uint32_t pmtu;                   /* outer packet that fits, told by the underlay; 0 = not */
 };
 
 struct facts {

@@ -9,6 +9,7 @@
 
 #include "core/defs.h"
 #include "model/wanted_parts.h"
+#include "xmesh/wire.h"
 
 /* ---- routes and neighbours ---- */
 
@@ -45,6 +46,18 @@ static void add_kneigh(struct wanted *w, const struct xm_addr *addr, const __u8 
 	memcpy(w->kneighs[w->n_kneighs++].mac, mac, 6);
 }
 
+/*
+ * What the programs refuse as larger than the underlay said lately, the kernel shall answer with the
+ * same size. Forwarding IPv4, it heeds the route's MTU and not what path MTU discovery found
+ * (ip_dst_mtu_maybe_forward(), net.ipv4.ip_forward_use_pmtu): that would be lost without a word.
+ */
+static uint32_t kernel_mtu(const struct wanted_member *m, const struct wanted_reach *reach)
+{
+	uint32_t overhead = xm_addr_is_v4(&reach->outer) ? XM_OVERHEAD_V4 : XM_OVERHEAD_V6;
+
+	return m->pmtu > overhead ? MIN(m->pmtu - overhead, reach->mtu) : reach->mtu;
+}
+
 static void add_kroute(struct wanted_builder *b, const struct wanted_member *m,
 		       const struct wanted_reach *reach, const struct wanted_kroute *kroute)
 {
@@ -55,6 +68,7 @@ static void add_kroute(struct wanted_builder *b, const struct wanted_member *m,
 	k->src = *wanted_own_addr(b->facts, prefix_is_v4(&k->prefix));
 	k->mtu = reach->mtu;
 	if (k->tunnel) {
+		k->mtu = kernel_mtu(m, reach);
 		k->ifindex = b->facts->device_ifindex;
 		k->outer = reach->outer;
 		k->gateway = gateway(m, &k->prefix);

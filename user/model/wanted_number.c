@@ -61,6 +61,7 @@ int wanted_number(struct wanted_member *members, size_t n_members, const struct 
 		if (hit && (*hit)->number > 0 && (*hit)->number < XM_MAX_NODES &&
 		    !given[(*hit)->number]) {
 			m->number = (*hit)->number;
+			m->pmtu = (*hit)->pmtu;
 			given[m->number] = true;
 		}
 	}

@@ -12,6 +12,7 @@ struct wanted_member {
 	const struct node_object *object;
 	const char *name;
 	uint32_t number;
+	uint32_t pmtu; /* of facts->numbers */
 	bool own;
 	__u8 vtep_mac[6];
 };

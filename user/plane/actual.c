@@ -134,6 +134,29 @@ int actual_counters(const struct plane *plane, struct xm_counter *ret_counters, 
 	return 0;
 }
 
+int actual_mtu_lowered(const struct plane *plane, uint64_t *ret_times, struct err *err)
+{
+	auto_free struct xm_counter *cpus = NULL;
+	int n = libbpf_num_possible_cpus(), code;
+	uint64_t times = 0;
+
+	if (n < 0)
+		return err_set(err, n, "cannot count the CPUs: %s", strerror(-n));
+	cpus = calloc((size_t)n, sizeof(*cpus));
+	if (!cpus)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (uint32_t hook = 0; hook < XM_HOOK_COUNT; hook++) {
+		code = read_cpus(plane, PLANE_xm_counters, XM_COUNTER_INDEX(hook, XM_MTU_LOWERED), cpus, err);
+		if (code)
+			return code;
+		for (int i = 0; i < n; i++)
+			times += cpus[i].packets;
+	}
+
+	*ret_times = times;
+	return 0;
+}
+
 int actual_peer_stat(const struct plane *plane, uint32_t number, struct xm_peer_stat *ret_stat,
 		     struct err *err)
 {

@@ -18,6 +18,8 @@ int actual_read(const struct plane *plane, struct wanted **ret_actual, struct er
 
 /* Sums over CPUs. @ret_counters: XM_COUNTERS entries. */
 int actual_counters(const struct plane *plane, struct xm_counter *ret_counters, struct err *err);
+/* How often a too-big lowered a node's MTU: xm_node_state is worth reading when that moved. */
+int actual_mtu_lowered(const struct plane *plane, uint64_t *ret_times, struct err *err);
 /*
  * One node's stats, summed over CPUs; a @number from XM_STAT_NODES on gives entry 0, "other".
  */

@@ -72,6 +72,24 @@ static void without_our_node_in_the_feed_there_is_no_rule(void **state)
 	wanted_free(w);
 }
 
+static void the_kernel_answers_with_the_mtu_that_the_underlay_said(void **state)
+{
+	static const struct fact_number numbers[] = { { 2, "west-1", 5, 1400 }, { 3, "north-1", 6, 9000 } };
+	struct wanted *w = built(&(struct scene){ .numbers = numbers, .n_numbers = 2 });
+
+	assert_int_equal(kroute(w, "10.2.1.0/24")->mtu, 1350);
+	assert_int_equal(kroute(w, "192.0.2.11/32")->mtu, 1350);
+	assert_int_equal(kroute(w, "10.3.1.0/24")->mtu, 1430);
+	/* The programs know it themselves, and until when. */
+	assert_int_equal(route(w, "10.2.1.0/24")->mtu, 1450);
+	assert_int_equal(w->device_mtu, 1450);
+	wanted_free(w);
+
+	w = built(&(struct scene){ .config = "mode: native\n", .numbers = numbers, .n_numbers = 2 });
+	assert_int_equal(kroute(w, "fd02:1::/64")->mtu, 1500);
+	wanted_free(w);
+}
+
 int main(void)
 {
 	static struct rows rows;
@@ -80,5 +98,6 @@ int main(void)
 	ROWS_ADD_TEST(&rows, no_rule_leads_to_a_table_without_routes);
 	ROWS_ADD_TEST(&rows, no_rule_for_a_prefix_that_holds_the_hosts_address);
 	ROWS_ADD_TEST(&rows, without_our_node_in_the_feed_there_is_no_rule);
+	ROWS_ADD_TEST(&rows, the_kernel_answers_with_the_mtu_that_the_underlay_said);
 	return rows_run("wanted_kernel", &rows);
 }

@@ -5,7 +5,7 @@
 static void numbers_are_kept_and_new_ones_fresh(void **state)
 {
 	static const struct fact_number numbers[] = {
-		{ 2, "west-1", 5 }, { 1, "east-2", 1 }, { 2, "gone", 2 }, { 3, "west-1", 3 },
+		{ 2, "west-1", 5, 0 }, { 1, "east-2", 1, 0 }, { 2, "gone", 2, 0 }, { 3, "west-1", 3, 0 },
 	};
 	struct wanted *w = built(&(struct scene){ .numbers = numbers, .n_numbers = 4 });
 
@@ -25,8 +25,8 @@ static void numbers_are_kept_and_new_ones_fresh(void **state)
 static void pinned_numbers_are_not_believed_blindly(void **state)
 {
 	static const struct fact_number numbers[] = {
-		{ 2, "west-1", 9 }, { 1, "east-2", 9 }, { 1, "east-1", 0 },
-		{ 3, "north-1", XM_MAX_NODES },
+		{ 2, "west-1", 9, 0 }, { 1, "east-2", 9, 0 }, { 1, "east-1", 0, 0 },
+		{ 3, "north-1", XM_MAX_NODES, 0 },
 	};
 	struct wanted *w = built(&(struct scene){ .numbers = numbers, .n_numbers = 4 });
 	bool seen[XM_MAX_NODES] = { false };

@@ -33,6 +33,29 @@ static void counters_are_sums_over_cpus(void **state)
 	host_clean(&plane);
 }
 
+static void mtus_lowered_are_counted_over_hooks(void **state)
+{
+	int n = libbpf_num_possible_cpus();
+	struct xm_counter *cpus;
+	struct plane plane;
+	uint64_t times;
+
+	host_need_root();
+	plane = host_load();
+	assert_done(actual_mtu_lowered(&plane, &times, &err));
+	assert_int_equal(times, 0);
+	cpus = calloc((size_t)n, sizeof(*cpus));
+	cpus[0].packets = 2;
+	put(&plane, PLANE_xm_counters, XM_COUNTER_INDEX(XM_HOOK_FROM_NET, XM_MTU_LOWERED), cpus);
+	cpus[n - 1].packets = 3;
+	put(&plane, PLANE_xm_counters, XM_COUNTER_INDEX(XM_HOOK_XDP, XM_MTU_LOWERED), cpus);
+	put(&plane, PLANE_xm_counters, XM_COUNTER_INDEX(XM_HOOK_XDP, XM_MSS_CLAMPED), cpus);
+	free(cpus);
+	assert_done(actual_mtu_lowered(&plane, &times, &err));
+	assert_int_equal(times, n == 1 ? 5 : 2 + 2 + 3);
+	host_clean(&plane);
+}
+
 static void a_node_without_counters_of_its_own_shares_other(void **state)
 {
 	int n = libbpf_num_possible_cpus();
@@ -99,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counters_are_sums_over_cpus),
+		cmocka_unit_test(mtus_lowered_are_counted_over_hooks),
 		cmocka_unit_test(a_node_without_counters_of_its_own_shares_other),
 		cmocka_unit_test(a_node_state_is_read_and_a_wrong_number_said),
 		cmocka_unit_test(every_map_has_its_description),
