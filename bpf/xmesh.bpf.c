@@ -150,6 +150,7 @@ static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_
 	}
 	if (!(cfg->flags & XM_CFG_CARRY_LOCAL))
 		return XM_PASS;
+	/* Not by pod_get(): the source check behind it might take its place. */
 	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.dst);
 	if (!pod)
 		return route ? XM_STACK_UNKNOWN_POD : XM_PASS;
@@ -221,7 +222,7 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 	if (reason != XM_PASS)
 		return reason;
 
-	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.dst);
+	pod = pod_get(&s->ip.dst);
 	if (!pod)
 		return xm_addr_eq(&s->ip.dst, s->ip.is_v4 ? &cfg->addr4 : &cfg->addr6) ?
 			       XM_STACK_HOST :
@@ -266,7 +267,7 @@ static __always_inline enum xm_reason from_fabric(struct __sk_buff *skb, struct 
 	scene_peer(s, route->node, route->cluster);
 	if (route->mode != XM_MODE_NATIVE)
 		return XM_DROP_NATIVE_SOURCE;
-	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.dst);
+	pod = pod_get(&s->ip.dst);
 	if (!pod)
 		return XM_STACK_UNKNOWN_POD;
 	clamp_handshake(skb, s, ETH_HLEN, route->mtu);
@@ -390,7 +391,7 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 	/* A foreign VTEP need not know our inner MAC: the packet was for us all the same. */
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
-	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.dst);
+	pod = pod_get(&s->ip.dst);
 	if (!pod)
 		return xm_addr_eq(&s->ip.dst, s->ip.is_v4 ? &cfg->addr4 : &cfg->addr6) ?
 			       XM_STACK_HOST :

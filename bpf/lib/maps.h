@@ -68,21 +68,28 @@ struct {
 	__type(value, struct xm_pod);
 } xm_pods SEC(".maps");
 
-/* The source check's memory, see xmesh/maps.h. A miss: ask xm_pods. */
+/* What lookups in xm_routes and xm_pods gave last, see xmesh/maps.h. A miss: ask the map itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, XM_SOURCE_SLOTS);
+	__uint(max_entries, XM_MEMO_SLOTS);
 	__type(key, __u32);
-	__type(value, struct xm_source);
-} xm_sources SEC(".maps");
+	__type(value, struct xm_route_memo);
+} xm_route_memo SEC(".maps");
 
-/* 0 -> number of times that pods were replaced or deleted. User space writes, xm_from_pod reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XM_MEMO_SLOTS);
+	__type(key, __u32);
+	__type(value, struct xm_pod_memo);
+} xm_pod_memo SEC(".maps");
+
+/* 0 -> number of times that routes or pods changed. User space writes, programs read. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);
-} xm_pods_epoch SEC(".maps");
+} xm_epoch SEC(".maps");
 
 /* ifindex -> pod interface. Agent writes; asked only when a source is no known pod. */
 struct {

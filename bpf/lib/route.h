@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Lookups: settings, the route of an address, the MTU towards a node. */
+/* Lookups: settings, the route of an address, the pod that bears it, the MTU towards a node. */
 #ifndef BPF_LIB_ROUTE_H
 #define BPF_LIB_ROUTE_H
 
@@ -17,8 +17,16 @@ static __always_inline struct xm_config *config_get(void)
 	return cfg;
 }
 
+/* What memos have to bear now. Read before the map is asked: a change meanwhile ages them at once. */
+static __always_inline __u32 memo_epoch(void)
+{
+	__u32 zero = 0, *epoch = bpf_map_lookup_elem(&xm_epoch, &zero);
+
+	return epoch ? *(volatile __u32 *)epoch + 1 : 0;
+}
+
 /* One probe per prefix length in use; at most one hits, for prefixes never overlap. */
-static __always_inline struct xm_route *route_get(struct xm_config *cfg, const struct xm_addr *addr)
+static __always_inline struct xm_route *route_find(struct xm_config *cfg, const struct xm_addr *addr)
 {
 	__u32 family = xm_addr_is_v4(addr) ? 0 : 1, i;
 	struct xm_plen *p = cfg->plen[family];
@@ -39,6 +47,49 @@ static __always_inline struct xm_route *route_get(struct xm_config *cfg, const s
 			return r;
 	}
 	return 0;
+}
+
+/*
+ * The route of @addr, NULL = not mesh traffic. What is returned holds until the next call: its place
+ * may be taken by another address.
+ */
+static __always_inline struct xm_route *route_get(struct xm_config *cfg, const struct xm_addr *addr)
+{
+	__u32 slot = xm_memo_slot(addr), epoch = memo_epoch();
+	struct xm_route_memo *memo = bpf_map_lookup_elem(&xm_route_memo, &slot);
+	struct xm_route *route;
+
+	if (!memo)
+		return 0;
+	if (memo->epoch == epoch && xm_addr_eq(&memo->addr, addr))
+		return &memo->route;
+	route = route_find(cfg, addr);
+	if (!route)
+		return 0;
+	memo->addr = *addr;
+	memo->epoch = epoch;
+	memo->route = *route;
+	return &memo->route;
+}
+
+/* The pod of this node that bears @addr, or NULL. Holds until the next call, as above. */
+static __always_inline struct xm_pod *pod_get(const struct xm_addr *addr)
+{
+	__u32 slot = xm_memo_slot(addr), epoch = memo_epoch();
+	struct xm_pod_memo *memo = bpf_map_lookup_elem(&xm_pod_memo, &slot);
+	struct xm_pod *pod;
+
+	if (!memo)
+		return 0;
+	if (memo->epoch == epoch && xm_addr_eq(&memo->addr, addr))
+		return &memo->pod;
+	pod = bpf_map_lookup_elem(&xm_pods, addr);
+	if (!pod)
+		return 0;
+	memo->addr = *addr;
+	memo->epoch = epoch;
+	memo->pod = *pod;
+	return &memo->pod;
 }
 
 /* The largest inner packet for @route: as configured, or less where the underlay said so lately. */

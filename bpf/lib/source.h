@@ -11,35 +11,15 @@
 #include "route.h"
 #include "verdict.h"
 
-/*
- * What a pod's packet may be: XM_PASS = go on, otherwise the verdict. The array in front of the
- * hash is worth 30 ns a packet: nearly every interface has one address of each family.
- */
+/* What a pod's packet may be: XM_PASS = go on, otherwise the verdict. */
 static __always_inline enum xm_reason source_check_pod(struct xm_config *cfg, const struct scene *s)
 {
-	__u32 zero = 0, ifindex = s->ifindex, slot = XM_SOURCE_SLOT(ifindex, s->ip.is_v4);
-	struct xm_source *source = bpf_map_lookup_elem(&xm_sources, &slot);
-	__u32 *epoch = bpf_map_lookup_elem(&xm_pods_epoch, &zero);
+	struct xm_pod *pod = pod_get(&s->ip.src);
+	__u32 ifindex = s->ifindex;
 	struct xm_iface *iface;
-	struct xm_pod *pod;
-	__u32 now;
 
-	if (!source || !epoch)
-		return XM_DROP_INTERNAL;
-	/* Before the lookup: what is raised meanwhile makes this entry old at once. */
-	now = *(volatile __u32 *)epoch;
-	if (source->ifindex == ifindex && source->epoch == now &&
-	    xm_addr_eq(&source->addr, &s->ip.src))
-		return XM_PASS;
-	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.src);
-	if (pod && pod->ifindex == ifindex) {
-		if (pod->flags & XM_POD_STACK)
-			return XM_STACK_POLICY;
-		source->ifindex = ifindex;
-		source->epoch = now;
-		source->addr = s->ip.src;
-		return XM_PASS;
-	}
+	if (pod && pod->ifindex == ifindex)
+		return pod->flags & XM_POD_STACK ? XM_STACK_POLICY : XM_PASS;
 	if (is_unrouted(&s->ip.src))
 		return XM_STACK_NO_ADDRESS;
 	/* Nothing is known of this interface yet: a pod that is just being made, judge it later. */

@@ -38,7 +38,7 @@ killed() {
 	ping_ok east-1b "$(lab_addr west-1b 4)"
 	ping_ok east-1b "$(lab_addr west-1b 6)"
 }
-epoch() { lab_x east-1 --json map dump xm_pods_epoch | jq '.entries[0].epoch'; }
+epoch() { lab_x east-1 --json map dump xm_epoch | jq '.entries[0].epoch'; }
 before=$(epoch)
 t "with both agents killed new traffic is carried" killed
 back() {
@@ -48,7 +48,7 @@ back() {
 }
 t "the agents come back" back
 t "and have adopted the pinned maps" same_maps
-t "but for what the source check remembered of pods" test "$(epoch)" -gt "$before"
+t "but for what the programs remembered of routes and pods" test "$(epoch)" -gt "$before"
 ended() {
 	lab_agent_stop east-1 TERM
 	lab_agent_stop west-1 TERM

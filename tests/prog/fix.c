@@ -166,6 +166,16 @@ static void fill_pod(struct xmesh_bpf *skel, enum port iface, const char *addr4,
 	put(bpf_map__fd(skel->maps.xm_ifaces), &pod.ifindex, &entry);
 }
 
+void fix_epoch(enum load load)
+{
+	int map = bpf_map__fd(loads[load].skel->maps.xm_epoch);
+	uint32_t zero = 0, epoch;
+
+	need(bpf_map_lookup_elem(map, &zero, &epoch) == 0, "fix: xm_epoch");
+	epoch++;
+	put(map, &zero, &epoch);
+}
+
 void fix_config(enum load load, void (*change)(struct xm_config *config))
 {
 	int map = bpf_map__fd(loads[load].skel->maps.xm_config);
@@ -175,6 +185,7 @@ void fix_config(enum load load, void (*change)(struct xm_config *config))
 	need(bpf_map_lookup_elem(map, &zero, &config) == 0, "fix: xm_config");
 	change(&config);
 	put(map, &zero, &config);
+	fix_epoch(load);
 }
 
 void fix_config_default(enum load load)
@@ -199,6 +210,7 @@ void fix_config_default(enum load load)
 	config.plen[0][0] = v4;
 	config.plen[1][0] = v6;
 	put(bpf_map__fd(loads[load].skel->maps.xm_config), &zero, &config);
+	fix_epoch(load);
 }
 
 static int on_event(void *ctx, void *data, size_t size)

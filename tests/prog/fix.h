@@ -107,6 +107,8 @@ void fix_peer(enum load load, uint32_t node, struct xm_peer_stat *ret_stat);
 void fix_events(enum load load, struct events *ret_events);
 void fix_spend_events(enum load load);
 
+/* What the programs remember of routes and pods is void: follows every change of these. */
+void fix_epoch(enum load load);
 /* Change the configuration (flags, magic); fix_config_default() puts it back. */
 void fix_config(enum load load, void (*change)(struct xm_config *config));
 void fix_config_default(enum load load);

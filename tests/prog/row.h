@@ -58,5 +58,7 @@ extern const size_t n_pod_rows, n_net_rows, n_native_rows, n_dev_rows, n_xdp_row
 /* Tests that are no rows: loops over lengths, tables, state. */
 extern const struct CMUnitTest loop_tests[];
 extern const size_t n_loop_tests;
+extern const struct CMUnitTest memo_tests[];
+extern const size_t n_memo_tests;
 
 #endif

@@ -81,7 +81,7 @@ int engine_new(const struct config *config, bool dry_run, struct engine **ret_en
 	if (code && !(dry_run && code == -ENOENT))
 		goto fail;
 	engine->plane_there = !code;
-	code = dry_run ? 0 : apply_pods_changed(&engine->plane, err);
+	code = dry_run ? 0 : apply_epoch(&engine->plane, err);
 	if (code)
 		goto fail;
 	*ret_engine = engine;

@@ -42,7 +42,7 @@ const struct cli_cmd cli_cmds[] = {
 	  "all zero are printed.",
 	  cmd_map_dump, 1, 1, { { "raw", NULL, NULL, "Bytes in hexadecimal, as they are in the map" } } },
 	{ "map get", "MAP KEY", "Print one entry of a map, decoded",
-	  "KEY is an address (xm_nodes, xm_pods), a prefix or an address (xm_routes), a node number, a cluster\n"
+	  "KEY is an address (xm_nodes, xm_pods, memos), a prefix or an address (xm_routes), a node number, a cluster\n"
 	  "id, an interface (xm_ifaces), or HOOK/REASON (xm_counters).",
 	  cmd_map_get, 2, 2, { { 0 } } },
 	{ "route list", "", "List the prefixes of the mesh", NULL, cmd_route_list, 0, 0, { { 0 } } },

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "cli/eventview.h"
-#include "cli/sourceview.h"
+#include "cli/memoview.h"
 #include "core/addr.h"
 #include "core/defs.h"
 #include "core/text.h"
@@ -99,6 +99,8 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 	switch (map) {
 	case PLANE_xm_nodes:
 	case PLANE_xm_pods:
+	case PLANE_xm_route_memo:
+	case PLANE_xm_pod_memo:
 		code = addr_parse(text, &key.addr, err);
 		break;
 	case PLANE_xm_routes:
@@ -118,12 +120,9 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 	case PLANE_xm_node_names:
 		code = key_number(text, XM_MAX_NODES - 1, &key, err);
 		break;
-	case PLANE_xm_sources:
-		code = key_iface(text, &key, err);
-		break;
 	case PLANE_xm_config:
 	case PLANE_xm_event_rate:
-	case PLANE_xm_pods_epoch:
+	case PLANE_xm_epoch:
 		code = key_number(text, 0, &key, err);
 		break;
 	case PLANE_xm_events:
@@ -533,11 +532,14 @@ int mapview_emit(const struct view *view, enum plane_map map, const struct map_k
 	case PLANE_xm_event_rate:
 		code = eventview_rate(view, emit, &out.n, err);
 		break;
-	case PLANE_xm_sources:
-		code = sourceview_emit(view, out.key, emit, &out.n, err);
+	case PLANE_xm_route_memo:
+		code = memoview_routes(view, out.key, emit, &out.n, err);
 		break;
-	case PLANE_xm_pods_epoch:
-		code = sourceview_epoch(view, emit, &out.n, err);
+	case PLANE_xm_pod_memo:
+		code = memoview_pods(view, out.key, emit, &out.n, err);
+		break;
+	case PLANE_xm_epoch:
+		code = memoview_epoch(view, emit, &out.n, err);
 		break;
 	case PLANE_MAP_COUNT:
 		break;

@@ -106,9 +106,9 @@ static bool run_batch(const struct plane *plane, const struct plan_op *ops, size
 	return !bpf_map_delete_batch(fd, keys, &count, NULL) && count == n;
 }
 
-int apply_pods_changed(const struct plane *plane, struct err *err)
+int apply_epoch(const struct plane *plane, struct err *err)
 {
-	int fd = plane->map_fd[PLANE_xm_pods_epoch], code;
+	int fd = plane->map_fd[PLANE_xm_epoch], code;
 	uint32_t zero = 0, epoch = 0;
 
 	code = bpf_map_lookup_elem(fd, &zero, &epoch);
@@ -116,7 +116,7 @@ int apply_pods_changed(const struct plane *plane, struct err *err)
 	if (!code)
 		code = bpf_map_update_elem(fd, &zero, &epoch, BPF_ANY);
 	if (code)
-		return err_set(err, code, "cannot write %s/xm_pods_epoch: %s", plane->dir,
+		return err_set(err, code, "cannot write %s/xm_epoch: %s", plane->dir,
 			       strerror(-code));
 	return 0;
 }
@@ -135,8 +135,8 @@ static int run(const struct plane *plane, const struct plan_op *ops, size_t n, s
 		*done += n;
 	else
 		code = run_single(plane, ops, n, &sizes, done, err);
-	if (ops->map == PLANE_xm_pods) {
-		int raised = apply_pods_changed(plane, err);
+	if (ops->map == PLANE_xm_pods || ops->map == PLANE_xm_routes) {
+		int raised = apply_epoch(plane, err);
 
 		code = code ? code : raised;
 	}
@@ -200,7 +200,7 @@ int apply_pod_put(const struct plane *plane, const struct xm_addr *addr, const s
 	code = bpf_map_update_elem(fd, addr, pod, BPF_ANY);
 	if (code)
 		return update_failed(plane, PLANE_xm_pods, XM_MAX_PODS, code, err);
-	code = apply_pods_changed(plane, err);
+	code = apply_epoch(plane, err);
 	if (!code && moved)
 		code = count_iface(plane, old.ifindex, false, err);
 	if (!code)
@@ -222,6 +222,6 @@ int apply_pod_delete(const struct plane *plane, const struct xm_addr *addr, stru
 	if (code)
 		return err_set(err, code, "cannot write %s/xm_pods: %s", plane->dir,
 			       strerror(-code));
-	code = apply_pods_changed(plane, err);
+	code = apply_epoch(plane, err);
 	return code ? code : count_iface(plane, old.ifindex, false, err);
 }

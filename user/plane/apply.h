@@ -16,11 +16,11 @@
 int apply_plan(const struct plane *plane, const struct plan *plan, size_t *ret_done,
 	       struct err *err);
 /*
- * What xm_from_pod remembers of xm_pods is void from here on: follows every change of that map, and
- * is due at a start, as the process before may have ended between the two. Only one process writes
- * at a time: the agent, or a command on a host without one.
+ * What the programs remember of xm_routes and xm_pods is void from here on: follows every change of
+ * those maps, and is due at a start, as the process before may have ended between the two. Only one
+ * process writes at a time: the agent, or a command on a host without one.
  */
-int apply_pods_changed(const struct plane *plane, struct err *err);
+int apply_epoch(const struct plane *plane, struct err *err);
 /*
  * One pod by hand (`xmesh endpoint add`, `del`), without a plan: the entry of xm_pods, and
  * xm_ifaces counted anew for its interface (put if it is not there). -ENOSPC: full, as above.

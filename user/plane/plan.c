@@ -121,8 +121,9 @@ static void set_key(struct plan_op *op, const struct table *table, const char *e
 	case PLANE_xm_peer_stats:
 	case PLANE_xm_events:
 	case PLANE_xm_event_rate:
-	case PLANE_xm_sources:
-	case PLANE_xm_pods_epoch:
+	case PLANE_xm_route_memo:
+	case PLANE_xm_pod_memo:
+	case PLANE_xm_epoch:
 	case PLANE_MAP_COUNT:
 		break;
 	}
@@ -421,8 +422,9 @@ void plan_op_print(const struct plan_op *op, const struct wanted *wanted,
 	case PLANE_xm_peer_stats:
 	case PLANE_xm_events:
 	case PLANE_xm_event_rate:
-	case PLANE_xm_sources:
-	case PLANE_xm_pods_epoch:
+	case PLANE_xm_route_memo:
+	case PLANE_xm_pod_memo:
+	case PLANE_xm_epoch:
 	case PLANE_MAP_COUNT:
 		break;
 	}

@@ -19,8 +19,9 @@
 	X(xm_node_state, "node number -> path MTU learned from too-big messages")                  \
 	X(xm_routes, "prefix -> cluster, node, mode, next hop; also the source check")             \
 	X(xm_pods, "address -> local pod: interface and MACs")                                     \
-	X(xm_sources, "interface -> the address it sent from last: a cache of xm_pods")            \
-	X(xm_pods_epoch, "how often pods were replaced or deleted: ages xm_sources")               \
+	X(xm_route_memo, "address -> the route it had last, per CPU: in front of xm_routes")        \
+	X(xm_pod_memo, "address -> the pod it was last, per CPU: in front of xm_pods")              \
+	X(xm_epoch, "how often routes or pods changed: ages the two memos")                        \
 	X(xm_ifaces, "interface -> a pod interface that is attached")                              \
 	X(xm_counters, "hook and reason -> packets, bytes")                                        \
 	X(xm_peer_stats, "node number -> packets, bytes, drops, both ways")                        \
