@@ -69,6 +69,11 @@ xdp() { # MODE HOW HOOK
 	reached
 	kill -0 "$pinger"
 }
+by_device() { # packets that came through east-1's xmesh0
+	lab_x east-1 --json map dump xm_counters |
+		jq '[.entries[] | select(.hook == "from_dev") | .packets] | add // 0'
+}
+slow=$(by_device)
 t "xdp: off: no XDP program; tc refuses strangers" xdp off "" from_net
 t "xdp: native by SIGHUP: status and kernel show it; it refuses strangers" xdp native "xdp native" xdp
 t "xdp: generic by SIGHUP: the same" xdp generic "xdp generic" xdp
@@ -81,6 +86,11 @@ few_lost() {
 	grep -qE '^sent [0-9]{3,} lost [0-5]$' "$LAB_DIR/log/ping4"
 }
 t "1 ms ping through all of that: five lost at most" few_lost
+tc_stayed() {
+	echo "$slow, then $(by_device)"
+	[ "$(by_device)" = "$slow" ]
+}
+t "and tc stayed on the underlay: nothing had to come through xmesh0" tc_stayed
 
 # ---- a peer comes and goes ----
 

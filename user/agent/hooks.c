@@ -63,8 +63,17 @@ int hooks_plan(const struct hook_want *want, size_t n_want, const struct attach_
 
 		if (w && fits(w, &have[i]))
 			continue;
+		/* attach_xdp() takes the other mode off by itself. */
+		if (w && is_xdp(&have[i]) && wants_xdp(w))
+			continue;
+		if (w && is_xdp(&have[i])) {
+			ops[n] = (struct hook_op){ .verb = HOOK_REMOVE_XDP,
+						   .ifindex = have[i].ifindex };
+			snprintf(ops[n++].name, sizeof(ops->name), "%s", have[i].ifname);
+			continue;
+		}
 		for (size_t k = 0; k < n; k++)
-			seen |= ops[k].ifindex == have[i].ifindex;
+			seen |= ops[k].verb == HOOK_REMOVE && ops[k].ifindex == have[i].ifindex;
 		if (seen)
 			continue;
 		ops[n] = (struct hook_op){ .verb = HOOK_REMOVE, .ifindex = have[i].ifindex };
@@ -77,9 +86,10 @@ int hooks_plan(const struct hook_want *want, size_t n_want, const struct attach_
 
 		memcpy(op.name, want[i].name, sizeof(op.name));
 		for (size_t k = 0; k < n_removes; k++)
-			removed |= ops[k].ifindex == want[i].ifindex;
+			removed |= ops[k].verb == HOOK_REMOVE && ops[k].ifindex == want[i].ifindex;
 		for (size_t k = 0; !removed && k < n_have; k++) {
-			if (have[k].ifindex != want[i].ifindex || !have[k].current)
+			if (have[k].ifindex != want[i].ifindex || !have[k].current ||
+			    !fits(&want[i], &have[k]))
 				continue;
 			if (is_xdp(&have[k]))
 				xdp = true;
@@ -110,6 +120,9 @@ void hook_op_text(const struct hook_op *op, char *buf, size_t size)
 		else
 			snprintf(buf, size, "detach from interface %u, which is gone", op->ifindex);
 		break;
+	case HOOK_REMOVE_XDP:
+		snprintf(buf, size, "detach %s from %s", plane_prog_names[PLANE_XDP], op->name);
+		break;
 	case HOOK_TC:
 		snprintf(buf, size, "attach %s (tc) to %s", plane_prog_names[prog_of(op->role)], op->name);
 		break;
@@ -135,6 +148,9 @@ void hooks_apply(struct plane *plane, const struct hook_op *ops, size_t n, struc
 		case HOOK_REMOVE:
 			code = attach_remove(plane, op->ifindex, &err);
 			break;
+		case HOOK_REMOVE_XDP:
+			code = attach_xdp_remove(plane, op->ifindex, &err);
+			break;
 		case HOOK_TC:
 			code = attach_tc(plane, op->ifindex, op->role, &err);
 			break;
@@ -149,7 +165,7 @@ void hooks_apply(struct plane *plane, const struct hook_op *ops, size_t n, struc
 			hook_op_text(op, text, sizeof(text));
 			notes_add(notes, "%s failed: %s", text, err.text);
 			result.failures++;
-		} else if (op->verb == HOOK_REMOVE) {
+		} else if (op->verb == HOOK_REMOVE || op->verb == HOOK_REMOVE_XDP) {
 			result.detached++;
 		} else {
 			result.attached++;

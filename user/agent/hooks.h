@@ -18,7 +18,7 @@ struct hook_want {
 	enum config_xdp xdp;   /* underlay only; auto attaches nothing in this version */
 };
 
-enum hook_verb { HOOK_REMOVE, HOOK_TC, HOOK_XDP };
+enum hook_verb { HOOK_REMOVE, HOOK_REMOVE_XDP, HOOK_TC, HOOK_XDP };
 
 struct hook_op {
 	enum hook_verb verb;
@@ -30,7 +30,8 @@ struct hook_op {
 
 /*
  * Operations from @have to @want: what is on an interface that is not wanted, or in another role,
- * is removed first; a program that is not current is replaced in place. -ENOMEM.
+ * is removed first; a program that is not current is replaced in place. XDP that is not wanted, or in
+ * another mode, goes or changes without the tc program beside it. -ENOMEM.
  */
 int hooks_plan(const struct hook_want *want, size_t n_want, const struct attach_hook *have,
 	       size_t n_have,

@@ -37,6 +37,8 @@ struct attach_foreign { uint32_t prog_id; char name[16]; char how[16]; };
 int attach_tc(struct plane *plane, uint32_t ifindex, enum attach_role role, struct err *err);
 /* @native: driver mode, else generic. -EBUSY names the foreign XDP program. */
 int attach_xdp(struct plane *plane, uint32_t ifindex, bool native, struct err *err);
+/* Take our XDP program off @ifindex, whichever its mode; tc stays. 0 also when nothing was there. */
+int attach_xdp_remove(struct plane *plane, uint32_t ifindex, struct err *err);
 /*
  * Take all of ours off @ifindex (tc and XDP). An empty clsact qdisc that we made is removed too. 0
  * also when nothing was there, or the interface is gone.

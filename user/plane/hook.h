@@ -61,7 +61,6 @@ const char *hook_ifname(uint32_t ifindex, char buf[32]);
 /* ---- attach_tc.c, attach_xdp.c ---- */
 
 int attach_tc_remove(struct plane *plane, uint32_t ifindex, struct err *err);
-int attach_xdp_remove(struct plane *plane, uint32_t ifindex, struct err *err);
 /* The id of our filter's program on @ifindex, 0 when there is no filter of ours. */
 int attach_tc_find(const struct plane *plane, uint32_t ifindex, uint32_t *ret_prog_id,
 		   struct err *err);
