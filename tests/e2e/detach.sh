@@ -29,7 +29,8 @@ state() { # NODE: all that could be left behind
 	ip -n "$ns" neigh show nud permanent
 	nsenter --net="/run/netns/$ns" tc qdisc show
 	nsenter --net="/run/netns/$ns" bpftool net list
-	find "$LAB_DIR/bpf" | sort
+	# iproute2 makes tc, ip and xdp in the first bpffs that it finds, which may be this one.
+	find "$LAB_DIR/bpf" \( -path '*/bpf/tc' -o -path '*/bpf/ip' -o -path '*/bpf/xdp' \) -prune -o -print | sort
 	find "$LAB_DIR/run" -name "*$1*.sock"
 }
 for node in $LAB_NODES; do
