@@ -137,6 +137,45 @@ static void a_half_made_device_is_adopted(void **state)
 	nl_close(nl);
 }
 
+struct guarded {
+	unsigned int calls;
+	int was_up, code;
+};
+
+static int guard(void *user, uint32_t ifindex, struct err *err)
+{
+	struct guarded *g = user;
+
+	g->calls++;
+	g->was_up |= !lab_try("ip link show xmesh0 | grep -q '[<,]UP[,>]'");
+	return g->code ? err_set(err, g->code, "no guard") : 0;
+}
+
+/* A device that is up takes packets from anybody: its program has to be there before. */
+static void the_guard_is_called_while_the_device_is_down(void **state)
+{
+	struct guarded g = { .code = -EPERM };
+	struct device_config c = config();
+	struct err err = { "" };
+	uint32_t ifindex;
+	struct nl *nl;
+
+	c.guard = guard;
+	c.user = &g;
+	close(lab_new());
+	assert_int_equal(nl_open(&nl, &err), 0);
+	assert_int_equal(device_ensure(nl, &c, &ifindex, &err), -EPERM);
+	assert_int_not_equal(lab_try("ip link show xmesh0 2>/dev/null >&2"), 0);
+	g.code = 0;
+	assert_int_equal(device_ensure(nl, &c, &ifindex, &err), 0);
+	assert_int_equal(g.calls, 2);
+	/* It is up now, and has its guard. */
+	assert_int_equal(device_ensure(nl, &c, &ifindex, &err), 0);
+	assert_int_equal(g.calls, 2);
+	assert_false(g.was_up);
+	nl_close(nl);
+}
+
 static void sysctls_in_the_way_are_named(void **state)
 {
 	static const char *const names[] = { "lo" };
@@ -166,6 +205,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_ours_is_refused),
 		cmocka_unit_test(a_port_held_by_a_program_is_refused_and_leaves_nothing_behind),
 		cmocka_unit_test(a_half_made_device_is_adopted),
+		cmocka_unit_test(the_guard_is_called_while_the_device_is_down),
 		cmocka_unit_test(sysctls_in_the_way_are_named),
 	};
 
