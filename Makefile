@@ -30,7 +30,7 @@ ASAN_OBJ := $(USER_SRC:%.c=$(B)/asan/%.o)
 UNIT_SRC := $(wildcard tests/unit/*/*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 PROG_SRC := $(wildcard tests/prog/*.c)
-BPF_DEPS := $(wildcard bpf/*.c bpf/lib/*.h include/xmesh/*.h)
+BPF_DEPS := $(wildcard bpf/*.[ch] bpf/lib/*.h include/xmesh/*.h)
 SKEL := $(B)/gen/xmesh.skel.h
 
 .PHONY: all check check-prog check-e2e check-vm test lint bench demo install clean help

@@ -9,13 +9,19 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "xmesh/flow.h"
 #include "xmesh/maps.h"
+#include "xmesh/probe.h"
+#include "xmesh/service.h"
 
 /* Set by the agent from what the kernel can do; branches that it rules out are gone after load. */
 const volatile struct xm_knobs xm_knobs = {
 	.has_decap_l3 = 1,
 	.has_encap_eth = 1,
 	.has_check_mtu = 1,
+	.has_coarse_clock = 1,
+	.has_set_retval = 1,
+	.has_netns_cookie = 1,
 };
 
 /* 0 -> settings. Agent writes, all programs read. Not of our magic: pass everything. */
@@ -148,5 +154,115 @@ struct {
 	__type(key, __u32);
 	__type(value, struct xm_event_rate);
 } xm_event_rate SEC(".maps");
+
+/* Node number -> tunnel to it. Agent writes; VIP traffic and its returns read. A miss: no way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XM_MAX_NODES);
+	__type(key, __u32);
+	__type(value, struct xm_path);
+} xm_paths SEC(".maps");
+
+/*
+ * Frontend -> slice of xm_maglev. Agent writes, after the slice; sockets and all hooks that may see
+ * a VIP read. A miss: no frontend of ours.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_FRONTENDS);
+	__type(key, struct xm_service_key);
+	__type(value, struct xm_service);
+} xm_services SEC(".maps");
+
+/* Slices of backend numbers. Agent writes by mmap, only where no service points to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XM_MAGLEV_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xm_maglev SEC(".maps");
+
+/* Backend number -> backend. Agent writes by mmap. State FREE: nobody bears that number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XM_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct xm_backend);
+} xm_backends SEC(".maps");
+
+/* Service number -> name. Agent writes and reads, for people and for a restart. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct xm_service_name);
+} xm_service_names SEC(".maps");
+
+/* 0 -> which addresses may be VIPs. Agent writes by mmap, all hooks ask it before any hash. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xm_vip_filter);
+} xm_vip_filter SEC(".maps");
+
+/* Client and service -> backend. Programs write; the least recently used goes when it is full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XM_MAX_AFFINITY);
+	__type(key, struct xm_affinity_key);
+	__type(value, struct xm_affinity);
+} xm_affinity SEC(".maps");
+
+/* Socket and backend -> the VIP it asked for. Programs write, recvmsg and getpeername read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XM_MAX_SOCKETS);
+	__type(key, struct xm_sock_key);
+	__type(value, struct xm_sock_origin);
+} xm_sock_origin SEC(".maps");
+
+/*
+ * Flow -> its translation. Programs write, the agent takes out what is over. A miss: a new flow, or
+ * none of ours. Full: the least recently used goes; how many did is flow_new less flow_ended less
+ * what is there.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XM_MAX_FLOWS);
+	__type(key, struct xm_flow_key);
+	__type(value, struct xm_flow);
+} xm_flows SEC(".maps");
+
+/* IPv4 datagram in fragments -> ports of its first. Programs write and read. A miss: dropped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XM_MAX_FRAGS);
+	__type(key, struct xm_frag_key);
+	__type(value, struct xm_frag);
+} xm_frags SEC(".maps");
+
+/* xm_addr_hash16(pod) -> 1: it may have flows. Programs set, the agent clears. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XM_FLOW_HINTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xm_flow_hint SEC(".maps");
+
+/* Node number -> the probe that is out and the last answer. Agent and programs, a field each. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XM_MAX_NODES);
+	__type(key, __u32);
+	__type(value, struct xm_probe);
+} xm_probes SEC(".maps");
 
 #endif

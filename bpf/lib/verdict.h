@@ -23,7 +23,7 @@ struct scene {
 	__be16 sport, dport;
 	__u8 hook;               /* enum xm_hook */
 	__u8 sending;            /* towards the peer */
-	int action;              /* of the redirect helper */
+	int action;              /* of the redirect helper; XDP_TX and the like in XDP */
 };
 
 static const __u8 reason_kinds[XM_REASON_COUNT] = {
@@ -148,7 +148,7 @@ static __always_inline int verdict_tc(struct __sk_buff *skb, struct scene *s, en
 		}
 		event_send(s, reason);
 	}
-	if (kind == XM_KIND_FORWARD)
+	if (kind == XM_KIND_FORWARD || kind == XM_KIND_ANSWER)
 		return s->action;
 	return kind == XM_KIND_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
@@ -159,6 +159,8 @@ static __always_inline int verdict_xdp(const struct scene *s, enum xm_reason rea
 
 	if (event_wanted(kind, reason))
 		event_send(s, reason);
+	if (kind == XM_KIND_FORWARD || kind == XM_KIND_ANSWER)
+		return s->action;
 	return kind == XM_KIND_DROP ? XDP_DROP : XDP_PASS;
 }
 

@@ -12,7 +12,7 @@
 #include "xmesh/addr.h"
 #include "xmesh/reasons.h"
 
-#define XM_ABI 1
+#define XM_ABI 2
 #define XM_ABI_MAGIC 0x786d6573 /* "xmes" */
 
 /* Limits. Each is checked in user space, with an error that names it, and tested at its edge. */
@@ -31,6 +31,9 @@
 
 #define XM_CFG_SOURCE_CHECK (1u << 0) /* pods may send only from their own addresses */
 #define XM_CFG_CARRY_LOCAL (1u << 1)  /* node-local pod to pod is carried too */
+/* How replies to VIP traffic go back: through the entry node, or straight to the client (DSR). */
+#define XM_CFG_RETURN_OWN_ENTRY (1u << 2)   /* the entry node is of our own cluster */
+#define XM_CFG_RETURN_PEER_DIRECT (1u << 3) /* it is of a peer's */
 
 /*
  * A prefix length in use. Overlapping prefixes are refused by the model, so at most one length
@@ -97,6 +100,19 @@ struct xm_node {
 	/* How pods reach this very address: through the tunnel to it. ifindex 0: not carried (own
 	 * cluster, no path, or the peer's mode for the address's family is native). */
 	struct xm_route path;
+};
+
+/*
+ * ---- xm_paths: array, node number -> the tunnel to it ------------------------------------------
+ *
+ * For what is sent to a node and not to a prefix: VIP traffic. An array by number, for that is 1 ns
+ * where a hash is 30. Own-cluster nodes have one too. route.ifindex 0: none.
+ */
+struct xm_path {
+	struct xm_route route; /* XM_MODE_TUNNEL */
+	__u8 next_mac[6];      /* of the next hop, for XDP; zero = not known: left to tc */
+	__u8 own_mac[6];       /* of route.ifindex */
+	__u32 pad;
 };
 
 /* ---- xm_node_state: array by node number, written by BPF -------------------------------- */
@@ -231,6 +247,9 @@ struct xm_knobs {
 	__u8 has_encap_eth;  /* BPF_F_ADJ_ROOM_ENCAP_L2_ETH (5.13) */
 	__u8 has_check_mtu;  /* bpf_check_mtu (5.12) */
 	__u8 skip_adjust;    /* benchmarks only: everything but adjust_room */
+	__u8 has_coarse_clock; /* bpf_ktime_get_coarse_ns (5.11) */
+	__u8 has_set_retval; /* bpf_set_retval (5.18): ECONNREFUSED and not EPERM at sockets */
+	__u8 has_netns_cookie; /* bpf_get_netns_cookie at sockets: ClientIP affinity there */
 };
 
 #endif

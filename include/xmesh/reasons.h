@@ -9,6 +9,7 @@
  *       STACK    ours, but handed to the kernel's stack, which has the same routes
  *       PASS     not ours, untouched
  *       DROP     ended here
+ *       ANSWER   ended here, and its sender was answered
  *       NOTE     counted beside another verdict, decides nothing
  */
 #ifndef XMESH_REASONS_H
@@ -47,9 +48,41 @@
 	X(DROP_INTERNAL, "internal", DROP, "a helper failed where it should not: report this")     \
 	X(MSS_CLAMPED, "mss_clamped", NOTE, "TCP MSS option lowered to the path's MTU")            \
 	X(MTU_LOWERED, "mtu_lowered", NOTE, "a too-big from the underlay lowered a node's MTU")    \
-	X(EVENTS_LOST, "events_lost", NOTE, "an event was not recorded: rate limit or full ring")
+	X(EVENTS_LOST, "events_lost", NOTE, "an event was not recorded: rate limit or full ring")  \
+	X(FWD_VIP, "vip", FORWARD, "VIP traffic from outside, sent on to a node with backends")    \
+	X(FWD_VIP_REPLY, "vip_reply", FORWARD, "the reply to VIP traffic, sent to its client")     \
+	X(FWD_VIP_RETURN, "vip_return", FORWARD,                                                   \
+	  "the reply to VIP traffic, sent back through its entry node")                            \
+	X(STACK_SERVICE, "stack_service", STACK,                                                   \
+	  "translated to a backend that the kernel itself reaches")                                \
+	X(ANSWER_REFUSED, "refused", ANSWER,                                                       \
+	  "no usable backend: port unreachable, or ECONNREFUSED at a socket")                      \
+	X(ANSWER_TOO_BIG, "vip_too_big", ANSWER,                                                   \
+	  "VIP traffic larger than the path to its node: packet too big")                          \
+	X(ANSWER_PROBE, "probe", ANSWER, "a peer's liveness probe, answered")                      \
+	X(DROP_NO_BACKEND, "no_backend", DROP,                                                     \
+	  "no usable backend, and this kind of packet is not answered (RFC 1122, 3.2.2)")          \
+	X(DROP_FRAGMENT, "fragment", DROP,                                                         \
+	  "fragment to a VIP whose first fragment was not seen")                                   \
+	X(DROP_PORT_CLASH, "port_clash", DROP,                                                     \
+	  "the client has that port in use to the same backends through another VIP")              \
+	X(DROP_SCTP_PORT, "sctp_port", DROP, "SCTP whose port would change under its checksum")    \
+	X(DROP_PROBE, "bad_probe", DROP, "a probe's answer that nobody asked for, or a broken one")\
+	X(PROBE_TAKEN, "probe_taken", NOTE, "the answer to our own probe")                         \
+	X(TRANSLATED, "translated", NOTE, "destination or source changed for a global service")    \
+	X(FLOW_NEW, "flow_new", NOTE, "an entry was put into xm_flows")                            \
+	X(FLOW_ENDED, "flow_ended", NOTE, "an entry was taken out of xm_flows, its time was over") \
+	X(FLOW_UNRECORDED, "flow_unrecorded", NOTE,                                                \
+	  "an entry could not be put into xm_flows: Maglev alone decides")
 
-enum xm_kind { XM_KIND_PASS, XM_KIND_FORWARD, XM_KIND_STACK, XM_KIND_DROP, XM_KIND_NOTE };
+enum xm_kind {
+	XM_KIND_PASS,
+	XM_KIND_FORWARD,
+	XM_KIND_STACK,
+	XM_KIND_DROP,
+	XM_KIND_NOTE,
+	XM_KIND_ANSWER,
+};
 
 enum xm_reason {
 #define XM_REASON_ENUM(name, text, kind, what) XM_##name,
@@ -66,7 +99,10 @@ enum xm_reason {
 	X(FROM_POD, "from_pod")                                                                    \
 	X(FROM_NET, "from_net")                                                                    \
 	X(FROM_DEV, "from_dev")                                                                    \
-	X(XDP, "xdp")
+	X(XDP, "xdp")                                                                              \
+	X(TO_POD, "to_pod")                                                                        \
+	X(SOCKET, "socket")                                                                        \
+	X(AGENT, "agent")
 
 enum xm_hook {
 #define XM_HOOK_ENUM(name, text) XM_HOOK_##name,

@@ -140,7 +140,7 @@ int engine_recover(const struct engine *engine, uint16_t cluster, struct snapsho
 	code = actual_read(&engine->plane, &actual, NULL);
 	if (code)
 		return code;
-	code = recover_snapshot(actual, cluster, ret_snapshot);
+	code = recover_snapshot(actual, NULL, cluster, cluster == engine->config->own.id, ret_snapshot);
 	wanted_free(actual);
 	return code;
 }

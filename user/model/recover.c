@@ -100,7 +100,8 @@ static int warn_lost(struct snapshot *s, size_t lost)
 	return 0;
 }
 
-int recover_snapshot(const struct wanted *actual, uint16_t cluster, struct snapshot **ret_snapshot)
+int recover_snapshot(const struct wanted *actual, const struct service_tables *tables, uint16_t cluster,
+		     bool own, struct snapshot **ret_snapshot)
 {
 	auto_free uint32_t *numbers = NULL;
 	struct snapshot *s;

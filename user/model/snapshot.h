@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What a feed yields: the Kubernetes objects of one cluster at one moment, decoded. Pure data.
- * Nodes are kept; other kinds are counted here until the services issue gives them a use.
  */
 #ifndef XMESH_MODEL_SNAPSHOT_H
 #define XMESH_MODEL_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "xmesh/maps.h"
+#include "xmesh/service.h"
 
 #define SNAPSHOT_MAX_CIDRS 64 /* per node */
 #define SNAPSHOT_MAX_NODES XM_MAX_NODES
@@ -25,6 +26,62 @@ struct node_object {
 	char source[XM_NAME_LEN]; /* "west.yaml:12" or "west.json items[3]", for sentences */
 };
 
+#define SNAPSHOT_MAX_PORTS 256      /* of a service, of a slice */
+#define SNAPSHOT_MAX_VIPS 64        /* of a service */
+#define SNAPSHOT_MAX_ENDPOINTS 4096 /* of a slice; Kubernetes allows 1000 */
+#define SNAPSHOT_MAX_TIERS 64       /* names in xmesh.io/prefer, in xmesh.io/weights */
+
+struct port_object {
+	uint32_t name;            /* xm_port_name_hash(); "" when it has none */
+	uint16_t port;            /* host order; in slices 0 = null, all ports */
+	uint8_t proto;            /* IPPROTO_TCP, _UDP, _SCTP */
+};
+
+struct vip_object {
+	struct xm_addr addr;
+	uint8_t kind;             /* enum xm_vip_kind */
+};
+
+struct weight_object { char cluster[64]; uint32_t weight; }; /* 0..1000000 */
+
+/* Conditions as they count: nil ready = true, nil serving = true, nil terminating = false. */
+struct endpoint_object {
+	struct xm_addr addr;      /* addresses[0] */
+	bool ready, serving, terminating;
+	char *node;               /* nodeName, NULL = not told */
+};
+
+struct slice_object {
+	char space[64], service[64]; /* by the label kubernetes.io/service-name */
+	struct port_object *ports;   size_t n_ports;
+	struct endpoint_object *endpoints; size_t n_endpoints;
+};
+
+/*
+ * A Service, with what its ServiceExport and ServiceImport add. One that has neither Service nor
+ * export, but an import, is here too (has_service false).
+ */
+struct service_object {
+	char space[64], name[64];
+	bool has_service;
+	bool global;              /* xmesh.io/global, service.cilium.io/global, or exported */
+	bool shared;              /* xmesh.io/shared, service.cilium.io/shared; default true */
+	bool headless;            /* clusterIP None: routes only, no VIP */
+	bool nearest;             /* xmesh.io/nearest; kept for the latency issue */
+	struct vip_object *vips;  size_t n_vips;
+	struct port_object *ports; size_t n_ports; /* of the Service, else of the import */
+	uint32_t affinity_s;      /* ClientIP affinity, 0 = none */
+	char (*prefer)[64];       size_t n_prefer; /* "local", "*", names, as written; 0 = none */
+	struct weight_object *weights; size_t n_weights;
+	/*
+	 * The slices of this service: slices[first_slice .. first_slice + n_slices) of the snapshot, which
+	 * sorts them by (space, service).
+	 */
+	size_t first_slice, n_slices;
+	uint64_t digest;          /* of all of the above and of the slices: equal = nothing changed */
+	char source[XM_NAME_LEN]; /* "west.yaml:12" */
+};
+
 struct snapshot_counts {
 	size_t files, documents, items;
 	size_t nodes, services, global_services, slices4, slices6, service_exports, service_imports;
@@ -37,6 +94,10 @@ struct snapshot_counts {
 struct snapshot {
 	struct node_object *nodes;
 	size_t n_nodes;
+	struct service_object *services; /* sorted by (space, name) */
+	size_t n_services;
+	struct slice_object *slices;     /* sorted by (space, service); orphans too */
+	size_t n_slices;
 	struct snapshot_counts counts;
 	char revision[72];        /* a git commit, else "sha:" + 16 hex of the content */
 	char **warnings;          /* sentences; what was skipped and why */

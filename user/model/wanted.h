@@ -18,6 +18,8 @@ struct fact_path {
 	uint32_t mtu;    /* of route or interface: IP packet size */
 	bool onlink;     /* no gateway */
 	bool reachable;
+	bool has_macs;   /* the next hop's is known and valid, and ours of that interface */
+	__u8 next_mac[6], own_mac[6];
 };
 
 /*
@@ -53,6 +55,7 @@ struct wanted_node { struct xm_addr addr; struct xm_node node; };
 struct wanted_name { uint32_t number; struct xm_node_name name; };
 struct wanted_cluster { uint16_t id; struct xm_cluster cluster; };
 struct wanted_pod { struct xm_addr addr; struct xm_pod pod; };
+struct wanted_path { uint32_t number; struct xm_path path; };
 struct wanted_iface { uint32_t ifindex; struct xm_iface iface; };
 
 /*
@@ -90,6 +93,7 @@ struct wanted {
 	struct wanted_node *nodes;       size_t n_nodes;
 	struct wanted_name *names;       size_t n_names;    /* sorted by number */
 	struct wanted_cluster *clusters; size_t n_clusters; /* sorted by id */
+	struct wanted_path *paths;       size_t n_paths;    /* sorted by number; xm_paths */
 	struct wanted_pod *pods;         size_t n_pods;
 	struct wanted_iface *ifaces;     size_t n_ifaces;   /* sorted by ifindex */
 	struct wanted_kroute *kroutes;   size_t n_kroutes;  /* sorted by prefix, pods_only */

@@ -14,7 +14,8 @@
 #include "core/err.h"
 #include "plane/plane.h"
 
-enum attach_role { ATTACH_POD, ATTACH_UNDERLAY, ATTACH_DEVICE };
+/* ATTACH_TO_POD: egress of a pod's interface (xm_to_pod); the others are ingress. */
+enum attach_role { ATTACH_POD, ATTACH_UNDERLAY, ATTACH_DEVICE, ATTACH_TO_POD };
 enum attach_how { ATTACH_TCX, ATTACH_CLSACT, ATTACH_XDP_NATIVE, ATTACH_XDP_GENERIC };
 
 struct attach_hook {

@@ -15,7 +15,11 @@
 	X(encap_eth, "adjust_room with an inner Ethernet header (fast tunnel send)", false)        \
 	X(decap_l3, "adjust_room that changes the family (fast cross-family receive)", false)      \
 	X(check_mtu, "bpf_check_mtu (pods recreated while the agent is away)", false)              \
-	X(tcx, "tcx links (run beside other tc programs)", false)
+	X(tcx, "tcx links (run beside other tc programs)", false)                                  \
+	X(coarse_clock, "bpf_ktime_get_coarse_ns (cheap flow times)", false)                       \
+	X(sockets, "socket hooks on cgroups (services at connect)", false)                         \
+	X(set_retval, "bpf_set_retval (ECONNREFUSED where no backend is left)", false)             \
+	X(netns_cookie, "bpf_get_netns_cookie at sockets (ClientIP affinity there)", false)
 
 struct features {
 #define FEATURES_FIELD(field, text, needed) bool field;

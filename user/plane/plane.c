@@ -34,10 +34,9 @@ const char *const plane_map_texts[PLANE_MAP_COUNT] = {
 };
 
 const char *const plane_prog_names[PLANE_PROG_COUNT] = {
-	[PLANE_FROM_POD] = "xm_from_pod",
-	[PLANE_FROM_NET] = "xm_from_net",
-	[PLANE_FROM_DEV] = "xm_from_dev",
-	[PLANE_XDP] = "xm_xdp",
+#define PLANE_PROG_NAME(name, program) #program,
+	PLANE_PROGS(PLANE_PROG_NAME)
+#undef PLANE_PROG_NAME
 };
 
 static void destroy_object(struct xmesh_bpf **skel)

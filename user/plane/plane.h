@@ -28,7 +28,19 @@
 	X(xm_node_names, "node number -> name and addresses")                                      \
 	X(xm_clusters, "cluster id -> name, feed, revision")                                       \
 	X(xm_events, "drops and exceptions, rate limited")                                         \
-	X(xm_event_rate, "rate limit of xm_events")
+	X(xm_event_rate, "rate limit of xm_events")                                                \
+	X(xm_paths, "node number -> the tunnel to it, with MACs for XDP")                          \
+	X(xm_services, "frontend (VIP, port) -> service and its slice of xm_maglev")               \
+	X(xm_maglev, "slices of backend numbers, by which new connections are spread")             \
+	X(xm_backends, "number -> backend: address, node, state and why")                          \
+	X(xm_service_names, "service number -> namespace/name")                                    \
+	X(xm_vip_filter, "which addresses may be VIPs, asked first")                               \
+	X(xm_affinity, "client and service -> backend, for ClientIP affinity")                     \
+	X(xm_sock_origin, "socket and backend -> the VIP it asked for")                            \
+	X(xm_flows, "flow -> its translation, for packets that have no socket here")               \
+	X(xm_frags, "IPv4 datagram in fragments -> its ports")                                     \
+	X(xm_flow_hint, "pods that may have flows: in front of xm_flows")                          \
+	X(xm_probes, "node number -> liveness probe and answer")
 
 enum plane_map {
 #define PLANE_MAP_ENUM(name, what) PLANE_##name,
@@ -37,7 +49,28 @@ enum plane_map {
 	PLANE_MAP_COUNT
 };
 
-enum plane_prog { PLANE_FROM_POD, PLANE_FROM_NET, PLANE_FROM_DEV, PLANE_XDP, PLANE_PROG_COUNT };
+/* X(NAME, program). The first group goes to interfaces, the second to cgroups (plane/sockets.h). */
+#define PLANE_PROGS(X)                                                                             \
+	X(FROM_POD, xm_from_pod)                                                                   \
+	X(FROM_NET, xm_from_net)                                                                   \
+	X(FROM_DEV, xm_from_dev)                                                                   \
+	X(XDP, xm_xdp)                                                                             \
+	X(TO_POD, xm_to_pod)                                                                       \
+	X(CONNECT4, xm_connect4)                                                                   \
+	X(CONNECT6, xm_connect6)                                                                   \
+	X(SENDMSG4, xm_sendmsg4)                                                                   \
+	X(SENDMSG6, xm_sendmsg6)                                                                   \
+	X(RECVMSG4, xm_recvmsg4)                                                                   \
+	X(RECVMSG6, xm_recvmsg6)                                                                   \
+	X(GETPEER4, xm_getpeer4)                                                                   \
+	X(GETPEER6, xm_getpeer6)
+
+enum plane_prog {
+#define PLANE_PROG_ENUM(name, program) PLANE_##name,
+	PLANE_PROGS(PLANE_PROG_ENUM)
+#undef PLANE_PROG_ENUM
+	PLANE_PROG_COUNT
+};
 
 struct plane {
 	char dir[256];                 /* <bpffs>/xmesh/<instance> */

@@ -61,7 +61,7 @@ static void test_one_cluster_is_recovered(void **state)
 	char buf[PREFIX_TEXT_MAX];
 	struct snapshot *s;
 
-	assert_int_equal(recover_snapshot(&actual, 2, &s), 0);
+	assert_int_equal(recover_snapshot(&actual, NULL, 2, false, &s), 0);
 	assert_string_equal(s->revision, "two");
 	assert_int_equal(s->n_nodes, 2);
 	assert_int_equal(s->counts.nodes, 2);
@@ -79,7 +79,7 @@ static void test_one_cluster_is_recovered(void **state)
 	assert_false(s->nodes[1].has_vtep_mac);
 	snapshot_free(s);
 
-	assert_int_equal(recover_snapshot(&actual, 3, &s), -ENOENT);
+	assert_int_equal(recover_snapshot(&actual, NULL, 3, false, &s), -ENOENT);
 }
 
 static void test_a_mac_of_its_own_is_kept(void **state)
@@ -89,7 +89,7 @@ static void test_a_mac_of_its_own_is_kept(void **state)
 	struct snapshot *s;
 
 	names[0].name.vtep_mac[5] ^= 1;
-	assert_int_equal(recover_snapshot(&actual, 2, &s), 0);
+	assert_int_equal(recover_snapshot(&actual, NULL, 2, false, &s), 0);
 	assert_true(s->nodes[0].has_vtep_mac);
 	assert_memory_equal(s->nodes[0].vtep_mac, names[0].name.vtep_mac, 6);
 	assert_int_equal(s->nodes[0].n_cidrs, 0);
@@ -108,7 +108,7 @@ static void test_a_route_without_a_node_is_left_out_and_said(void **state)
 	struct wanted actual = { .names = names, .n_names = 2, .routes = routes, .n_routes = 3 };
 	struct snapshot *s;
 
-	assert_int_equal(recover_snapshot(&actual, 2, &s), 0);
+	assert_int_equal(recover_snapshot(&actual, NULL, 2, false, &s), 0);
 	assert_int_equal(s->n_nodes, 1);
 	assert_int_equal(s->nodes[0].n_cidrs, 1);
 	assert_int_equal(s->n_warnings, 1);
@@ -127,7 +127,7 @@ static void test_pinned_text_and_counts_are_not_trusted(void **state)
 	memset(names[0].name.name, 'n', sizeof(names[0].name.name));
 	names[0].name.n_addrs = 1000;
 	memset(clusters[0].cluster.revision, 'r', sizeof(clusters[0].cluster.revision));
-	assert_int_equal(recover_snapshot(&actual, 2, &s), 0);
+	assert_int_equal(recover_snapshot(&actual, NULL, 2, false, &s), 0);
 	assert_int_equal(strlen(s->nodes[0].name), XM_NAME_LEN - 1);
 	assert_int_equal(strlen(s->revision), sizeof(s->revision) - 1);
 	snapshot_free(s);

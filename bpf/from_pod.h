@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* tc ingress on the host end of a pod's interface: what the pod sends. */
+#ifndef BPF_FROM_POD_H
+#define BPF_FROM_POD_H
+
+#include "deliver.h"
+#include "handshake.h"
+#include "route.h"
+#include "size.h"
+#include "source.h"
+#include "tunnel.h"
+
+static __always_inline enum xm_reason send_native(struct __sk_buff *skb, struct scene *s,
+						  const struct xm_route *route)
+{
+	struct bpf_redir_neigh nh = {};
+
+	if (!(route->flags & XM_ROUTE_ONLINK)) {
+		s->action = bpf_redirect_neigh(route->ifindex, 0, 0, 0);
+		return XM_FWD_NATIVE;
+	}
+	if (s->ip.is_v4) {
+		nh.nh_family = XM_AF_INET;
+		nh.ipv4_nh = route->outer.w[3];
+	} else {
+		nh.nh_family = XM_AF_INET6;
+		__builtin_memcpy(nh.ipv6_nh, &route->outer, 16);
+	}
+	s->action = bpf_redirect_neigh(route->ifindex, &nh, sizeof(nh), 0);
+	return XM_FWD_NATIVE;
+}
+
+static __always_inline enum xm_reason to_local_pod(struct __sk_buff *skb, struct xm_config *cfg,
+						   struct scene *s, const struct xm_pod *pod)
+{
+	enum xm_reason reason;
+
+	/* To itself, or to a neighbour behind the same port: not a matter of routing. */
+	if (pod->ifindex == skb->ifindex)
+		return XM_PASS;
+	reason = source_check_pod(cfg, s);
+	if (reason != XM_PASS)
+		return reason;
+	reason = deliver_check(skb, s, pod, 0);
+	if (reason != XM_FWD_LOCAL)
+		return reason;
+	return deliver(skb, s, pod);
+}
+
+static __always_inline enum xm_reason to_peer(struct __sk_buff *skb, struct xm_config *cfg,
+					      struct scene *s, const struct xm_route *route)
+{
+	__u32 mtu = route_mtu(route, route_overhead(route));
+	enum xm_reason reason;
+	void *data, *data_end;
+
+	scene_peer(s, route->node, route->cluster);
+	s->sending = 1;
+	reason = source_check_pod(cfg, s);
+	if (reason != XM_PASS && reason != XM_STACK_POLICY)
+		return reason;
+	/* The kernel does not clamp what it forwards: also before the stack gets it. */
+	clamp_handshake(skb, s, ETH_HLEN, mtu);
+	if (reason != XM_PASS)
+		return reason;
+	if (s->ip.ttl <= 1)
+		return XM_STACK_TTL;
+	if (s->ip.options)
+		return XM_STACK_OPTIONS;
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	s->size = wire_size(skb, s, data, data_end, ETH_HLEN);
+	s->limit = mtu;
+	if (s->size > mtu)
+		return XM_STACK_TOO_BIG;
+	if (rewrite_ttl(data, data_end, ETH_HLEN, s->ip.is_v4, -1))
+		return XM_DROP_INTERNAL;
+	if (route->mode == XM_MODE_NATIVE)
+		return send_native(skb, s, route);
+	reason = tunnel_send(skb, s, cfg, route);
+	/* The stack gets it as it came, and counts the TTL down itself. */
+	if (reason == XM_STACK_NO_ENCAP)
+		rewrite_ttl((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,
+			    s->ip.is_v4, 1);
+	return reason;
+}
+
+static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_config *cfg,
+					       struct scene *s)
+{
+	void *data, *data_end;
+	struct xm_route *route;
+	struct xm_node *node;
+	struct xm_pod *pod;
+	struct ethhdr *eth;
+
+	pull_headers(skb, pull_bare(skb));
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	eth = data;
+	if ((void *)(eth + 1) > data_end || skb->vlan_present)
+		return XM_PASS;
+	/* A broken packet cannot be told to be ours: the kernel drops it. */
+	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip) != XM_PASS || !s->ip.len ||
+	    !ip_is_whole(skb, ETH_HLEN, &s->ip))
+		return XM_PASS;
+
+	route = route_get(cfg, &s->ip.dst);
+	if (!route) {
+		node = bpf_map_lookup_elem(&xm_nodes, &s->ip.dst);
+		if (node && node->path.ifindex)
+			return to_peer(skb, cfg, s, &node->path);
+	} else if (route->flags & XM_ROUTE_STACK) {
+		return XM_PASS;
+	} else if (!(route->flags & XM_ROUTE_LOCAL)) {
+		return to_peer(skb, cfg, s, route);
+	}
+	if (!(cfg->flags & XM_CFG_CARRY_LOCAL))
+		return XM_PASS;
+	/* Not by pod_get(): the source check behind it might take its place. */
+	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.dst);
+	if (!pod)
+		return route ? XM_STACK_UNKNOWN_POD : XM_PASS;
+	return to_local_pod(skb, cfg, s, pod);
+}
+
+/*
+ * tc ingress on the host end of a pod's interface: everything that the pod sends. Leaves with
+ * REDIRECT (fast path), SHOT, or UNSPEC for the next program and the stack.
+ */
+SEC("tc")
+int xm_from_pod(struct __sk_buff *skb)
+{
+	struct xm_config *cfg = config_get();
+	struct scene s;
+
+	if (!cfg)
+		return TC_ACT_UNSPEC;
+	scene_init(&s, skb, XM_HOOK_FROM_POD);
+	return verdict_tc(skb, &s, from_pod(skb, cfg, &s));
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The liveness probe: questions to the nodes that matter (xmesh/probe.h), answers read from
+ * xm_probes, and what follows for their health (model/liveness.h). On the agent's loop.
+ */
+#ifndef XMESH_AGENT_PROBER_H
+#define XMESH_AGENT_PROBER_H
+
+#include <uv.h>
+
+#include "core/err.h"
+#include "model/services.h"
+#include "plane/plane.h"
+
+#define PROBER_MAX_PER_S 500 /* the rest in turn */
+
+struct prober;
+
+struct prober_node {
+	uint32_t number;
+	struct xm_addr outer;    /* zero: cannot be asked */
+	__u8 vtep_mac[6];
+};
+
+struct prober_config {
+	struct xm_addr addr4, addr6; /* own tunnel endpoints */
+	uint16_t port;
+	uint32_t vni;
+	__u8 vtep_mac[6];
+};
+
+/* @changed: the health of at least one node changed. @plane is borrowed. */
+int prober_new(uv_loop_t *loop, const struct plane *plane, void (*changed)(void *user), void *user,
+	       struct prober **ret_prober, struct err *err);
+void prober_close(struct prober *prober);
+/*
+ * The nodes to ask from now on: those that back services, or carry traffic. Copied. A node keeps its
+ * health while it stays in the list; one that leaves is forgotten.
+ */
+int prober_set(struct prober *prober, const struct prober_config *config,
+	       const struct prober_node *nodes, size_t n, struct err *err);
+enum node_health prober_health(const struct prober *prober, uint32_t number);
+
+#endif
