@@ -177,7 +177,7 @@ static int would_fit(const struct view *view, uint16_t id, const struct snapshot
 		origins[i] = c->id == id ? path : pinned ? pinned->origin : "no feed";
 		if (c->id == id)
 			set[i] = snapshot;
-		else if (!recover_snapshot(view->actual, c->id, &recovered[i]))
+		else if (!recover_snapshot(view->actual, NULL, c->id, i == 0, &recovered[i]))
 			set[i] = recovered[i];
 	}
 	code = mesh_new(view->config, set, origins, &mesh, err);
