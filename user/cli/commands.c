@@ -42,8 +42,9 @@ const struct cli_cmd cli_cmds[] = {
 	  "all zero are printed.",
 	  cmd_map_dump, 1, 1, { { "raw", NULL, NULL, "Bytes in hexadecimal, as they are in the map" } } },
 	{ "map get", "MAP KEY", "Print one entry of a map, decoded",
-	  "KEY is an address (xm_nodes, xm_pods, memos), a prefix or an address (xm_routes), a node number, a cluster\n"
-	  "id, an interface (xm_ifaces), or HOOK/REASON (xm_counters).",
+	  "KEY is an address (xm_nodes, xm_pods, memos, xm_services, xm_flows and what clients left), a prefix or an\n"
+	  "address (xm_routes), a number (nodes, backends, services, slots), a cluster id, an interface (xm_ifaces),\n"
+	  "or HOOK/REASON (xm_counters).",
 	  cmd_map_get, 2, 2, { { 0 } } },
 	{ "route list", "", "List the prefixes of the mesh", NULL, cmd_route_list, 0, 0, { { 0 } } },
 	{ "route get", "ADDR", "Show which prefix an address belongs to and how it is reached",
@@ -56,6 +57,17 @@ const struct cli_cmd cli_cmds[] = {
 	  { { "interface", "IFACE", NULL, "The host end of the pod's veth (the same as IFACE)" },
 	    { "mac", "MAC", NULL, "The pod's own MAC address" } } },
 	{ "endpoint del", "ADDR", "Delete a pod that was added by hand", NULL, cmd_endpoint_del, 1, 1, { { 0 } } },
+	{ "service list", "", "List the global services with their backends' states",
+	  NULL, cmd_service_list, 0, 0, { { 0 } } },
+	{ "service get", "NAMESPACE/NAME", "Show frontends and every backend: cluster, node, state, share, and why",
+	  "A share is of new connections of this cluster's clients, counted in the table that the programs read;\n"
+	  "WEIGHT is in slots of that table. Backends that get none are shown with the reason.",
+	  cmd_service_get, 1, 1, { { 0 } } },
+	{ "flow list", "", "List the flows of packets that are translated one by one",
+	  "Sockets that choose their backend when they connect have no flow here.",
+	  cmd_flow_list, 0, 0, { { "all", NULL, NULL, "Also flows whose time is over" } } },
+	{ "flow flush", "", "Forget all flows; connections that rely on them are chosen anew and may break",
+	  NULL, cmd_flow_flush, 0, 0, { { 0 } } },
 	{ "peer list", "", "List clusters and nodes with their traffic", NULL, cmd_peer_list, 0, 0, { { 0 } } },
 	{ "peer get", "NAME", "Show one cluster, or one node (NODE or CLUSTER/NODE)",
 	  NULL, cmd_peer_get, 1, 1, { { 0 } } },

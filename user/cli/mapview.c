@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "cli/eventview.h"
+#include "cli/mapview_parts.h"
 #include "cli/memoview.h"
 #include "core/addr.h"
 #include "core/defs.h"
 #include "core/text.h"
 #include "plane/actual.h"
+#include "xmesh/flow.h"
 
 static const char *const reason_texts[] = {
 #define TEXT(name, text, kind, what) text,
@@ -101,6 +103,11 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 	case PLANE_xm_pods:
 	case PLANE_xm_route_memo:
 	case PLANE_xm_pod_memo:
+	case PLANE_xm_services:
+	case PLANE_xm_affinity:
+	case PLANE_xm_sock_origin:
+	case PLANE_xm_flows:
+	case PLANE_xm_frags:
 		code = addr_parse(text, &key.addr, err);
 		break;
 	case PLANE_xm_routes:
@@ -118,11 +125,26 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 	case PLANE_xm_node_state:
 	case PLANE_xm_peer_stats:
 	case PLANE_xm_node_names:
+	case PLANE_xm_paths:
+	case PLANE_xm_probes:
 		code = key_number(text, XM_MAX_NODES - 1, &key, err);
+		break;
+	case PLANE_xm_maglev:
+		code = key_number(text, XM_MAGLEV_SLOTS - 1, &key, err);
+		break;
+	case PLANE_xm_backends:
+		code = key_number(text, XM_MAX_BACKENDS - 1, &key, err);
+		break;
+	case PLANE_xm_service_names:
+		code = key_number(text, XM_MAX_SERVICES, &key, err);
+		break;
+	case PLANE_xm_flow_hint:
+		code = key_number(text, XM_FLOW_HINTS - 1, &key, err);
 		break;
 	case PLANE_xm_config:
 	case PLANE_xm_event_rate:
 	case PLANE_xm_epoch:
+	case PLANE_xm_vip_filter:
 		code = key_number(text, 0, &key, err);
 		break;
 	case PLANE_xm_events:
@@ -138,33 +160,6 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 
 /* ---- one function per map; each emits its table and counts its rows -------------------------- */
 
-struct out {
-	const struct view *view;
-	const struct map_key *key;
-	struct emit *emit;
-	size_t n;
-};
-
-#define TABLE(out, columns)                                                                            \
-	emit_table((out)->emit, "entries", NULL, columns, ARRAY_SIZE(columns),                              \
-		   (out)->key->set ? NULL : "no entries")
-
-static void row(struct out *out)
-{
-	emit_row(out->emit);
-	out->n++;
-}
-
-static bool wants_number(const struct out *out, uint32_t number)
-{
-	return !out->key->set || out->key->number == number;
-}
-
-static bool wants_addr(const struct out *out, const struct xm_addr *addr)
-{
-	return !out->key->set || xm_addr_eq(&out->key->addr, addr);
-}
-
 static void plens_text(const struct xm_config *config, char *buf, size_t size)
 {
 	size_t len = 0;
@@ -177,22 +172,23 @@ static void plens_text(const struct xm_config *config, char *buf, size_t size)
 						config->plen[f][i].plen - (f ? 0 : 96));
 }
 
-static int emit_config(struct out *out, struct err *err)
+static int emit_config(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "abi", "ABI", true },         { "cluster", "CLUSTER", true },  { "node", "NODE", true },
 		{ "port", "PORT", true },       { "vni", "VNI", true },          { "address4", "ADDRESS4", false },
 		{ "address6", "ADDRESS6", false }, { "vtep_mac", "VTEP MAC", false },
 		{ "source_check", "SOURCE CHECK", false }, { "carry_local", "CARRY LOCAL", false },
-		{ "prefix_lengths", "PREFIX LENGTHS", false },
+		{ "prefix_lengths", "PREFIX LENGTHS", false }, { "return_own", NULL, false },
+		{ "return_peers", NULL, false },
 	};
 	const struct xm_config *c = &out->view->actual->config;
 	char text[512];
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	if (c->magic != XM_ABI_MAGIC)
 		return 0;
-	row(out);
+	mapview_row(out);
 	emit_cell_number(out->emit, c->abi);
 	emit_cell_number(out->emit, c->cluster);
 	emit_cell_number(out->emit, c->node);
@@ -205,10 +201,12 @@ static int emit_config(struct out *out, struct err *err)
 	emit_cell_bool(out->emit, c->flags & XM_CFG_CARRY_LOCAL);
 	plens_text(c, text, sizeof(text));
 	emit_cell_text(out->emit, text);
+	emit_cell_text(out->emit, c->flags & XM_CFG_RETURN_OWN_ENTRY ? "entry" : "direct");
+	emit_cell_text(out->emit, c->flags & XM_CFG_RETURN_PEER_DIRECT ? "direct" : "entry");
 	return 0;
 }
 
-static void emit_path(struct out *out, const struct xm_route *route)
+void mapview_cells_path(struct mapview_out *out, const struct xm_route *route)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -218,7 +216,7 @@ static void emit_path(struct out *out, const struct xm_route *route)
 	emit_cell_text(out->emit, mac_format(route->vtep_mac, text));
 }
 
-static int emit_nodes(struct out *out, struct err *err)
+static int emit_nodes(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "address", "ADDRESS", false }, { "cluster", "CLUSTER", false }, { "cluster_id", NULL, true },
@@ -229,25 +227,25 @@ static int emit_nodes(struct out *out, struct err *err)
 	const struct view *view = out->view;
 	char text[ADDR_TEXT_MAX];
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	for (size_t i = 0; i < view->actual->n_nodes; i++) {
 		const struct wanted_node *n = &view->actual->nodes[i];
 
-		if (!wants_addr(out, &n->addr))
+		if (!mapview_wants_addr(out, &n->addr))
 			continue;
-		row(out);
+		mapview_row(out);
 		emit_cell_text(out->emit, addr_format(&n->addr, text));
 		emit_cell_text(out->emit, view_cluster_name(view, n->node.cluster));
 		emit_cell_number(out->emit, n->node.cluster);
 		emit_cell_text(out->emit, view_node_name(view, n->node.number));
 		emit_cell_number(out->emit, n->node.number);
 		emit_cell_bool(out->emit, n->node.flags & XM_NODE_TUNNEL);
-		emit_path(out, &n->node.path);
+		mapview_cells_path(out, &n->node.path);
 	}
 	return 0;
 }
 
-static int emit_node_state(struct out *out, struct err *err)
+static int emit_node_state(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "number", "NUMBER", true }, { "node", "NODE", false }, { "path_mtu", "PATH MTU", true },
@@ -255,20 +253,20 @@ static int emit_node_state(struct out *out, struct err *err)
 	};
 	const struct view *view = out->view;
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	for (size_t i = 0; i < view->actual->n_names; i++) {
 		uint32_t number = view->actual->names[i].number;
 		struct xm_node_state state;
 		int code;
 
-		if (!wants_number(out, number))
+		if (!mapview_wants_number(out, number))
 			continue;
 		code = actual_node_state(&view->plane, number, &state, err);
 		if (code)
 			return code;
 		if (!out->key->set && !state.pmtu)
 			continue;
-		row(out);
+		mapview_row(out);
 		emit_cell_number(out->emit, number);
 		emit_cell_text(out->emit, view_node_name(view, number));
 		emit_cell_number(out->emit, state.pmtu);
@@ -277,7 +275,7 @@ static int emit_node_state(struct out *out, struct err *err)
 	return 0;
 }
 
-static int emit_routes(struct out *out, struct err *err)
+static int emit_routes(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "prefix", "PREFIX", false },   { "cluster", "CLUSTER", false }, { "cluster_id", NULL, true },
@@ -288,14 +286,14 @@ static int emit_routes(struct out *out, struct err *err)
 	const struct view *view = out->view;
 	char text[PREFIX_TEXT_MAX];
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	for (size_t i = 0; i < view->actual->n_routes; i++) {
 		const struct wanted_route *r = &view->actual->routes[i];
 
 		if (out->key->set && (r->prefix.plen != out->key->prefix.plen ||
 				      !xm_addr_eq(&r->prefix.addr, &out->key->prefix.addr)))
 			continue;
-		row(out);
+		mapview_row(out);
 		emit_cell_text(out->emit, prefix_format(&r->prefix, text));
 		emit_cell_text(out->emit, view_cluster_name(view, r->route.cluster));
 		emit_cell_number(out->emit, r->route.cluster);
@@ -303,13 +301,13 @@ static int emit_routes(struct out *out, struct err *err)
 		emit_cell_number(out->emit, r->route.node);
 		emit_cell_text(out->emit, view_mode(&r->route));
 		emit_cell_bool(out->emit, r->route.flags & XM_ROUTE_ONLINK);
-		emit_path(out, &r->route);
+		mapview_cells_path(out, &r->route);
 		emit_cell_age(out->emit, view_age(view, r->route.since_s));
 	}
 	return 0;
 }
 
-static int emit_pods(struct out *out, struct err *err)
+static int emit_pods(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "address", "ADDRESS", false }, { "interface", "INTERFACE", false }, { "ifindex", "IFINDEX", true },
@@ -320,13 +318,13 @@ static int emit_pods(struct out *out, struct err *err)
 	const struct view *view = out->view;
 	char text[ADDR_TEXT_MAX];
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	for (size_t i = 0; i < view->actual->n_pods; i++) {
 		const struct wanted_pod *p = &view->actual->pods[i];
 
-		if (!wants_addr(out, &p->addr))
+		if (!mapview_wants_addr(out, &p->addr))
 			continue;
-		row(out);
+		mapview_row(out);
 		emit_cell_text(out->emit, addr_format(&p->addr, text));
 		emit_cell_text(out->emit, view_ifname(p->pod.ifindex, text));
 		emit_cell_number(out->emit, p->pod.ifindex);
@@ -341,7 +339,7 @@ static int emit_pods(struct out *out, struct err *err)
 	return 0;
 }
 
-static int emit_ifaces(struct out *out, struct err *err)
+static int emit_ifaces(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "interface", "INTERFACE", false }, { "ifindex", "IFINDEX", true }, { "addresses", "ADDRESSES", true },
@@ -349,13 +347,13 @@ static int emit_ifaces(struct out *out, struct err *err)
 	const struct view *view = out->view;
 	char text[24];
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	for (size_t i = 0; i < view->actual->n_ifaces; i++) {
 		const struct wanted_iface *f = &view->actual->ifaces[i];
 
-		if (!wants_number(out, f->ifindex))
+		if (!mapview_wants_number(out, f->ifindex))
 			continue;
-		row(out);
+		mapview_row(out);
 		emit_cell_text(out->emit, view_ifname(f->ifindex, text));
 		emit_cell_number(out->emit, f->ifindex);
 		emit_cell_number(out->emit, f->iface.n_addrs);
@@ -363,7 +361,7 @@ static int emit_ifaces(struct out *out, struct err *err)
 	return 0;
 }
 
-static int emit_counters(struct out *out, struct err *err)
+static int emit_counters(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "hook", "HOOK", false },     { "reason", "REASON", false }, { "kind", "KIND", false },
@@ -372,7 +370,7 @@ static int emit_counters(struct out *out, struct err *err)
 	auto_free struct xm_counter *counters = calloc(XM_COUNTERS, sizeof(*counters));
 	int code;
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	if (!counters)
 		return err_set(err, -ENOMEM, "out of memory");
 	code = actual_counters(&out->view->plane, counters, err);
@@ -384,7 +382,7 @@ static int emit_counters(struct out *out, struct err *err)
 
 			if (out->key->set ? out->key->number != XM_COUNTER_INDEX(h, r) : !c->packets)
 				continue;
-			row(out);
+			mapview_row(out);
 			emit_cell_text(out->emit, hook_texts[h]);
 			emit_cell_text(out->emit, reason_texts[r]);
 			emit_cell_text(out->emit, reason_kinds[r]);
@@ -394,7 +392,7 @@ static int emit_counters(struct out *out, struct err *err)
 	return 0;
 }
 
-static int emit_peer_stats(struct out *out, struct err *err)
+static int emit_peer_stats(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "number", "NUMBER", true },        { "cluster", "CLUSTER", false },    { "node", "NODE", false },
@@ -403,19 +401,19 @@ static int emit_peer_stats(struct out *out, struct err *err)
 	};
 	const struct view *view = out->view;
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	for (size_t i = 0; i < view->actual->n_names; i++) {
 		const struct wanted_name *n = &view->actual->names[i];
 		struct xm_peer_stat stat;
 		int code;
 
 		/* Nodes beyond the counters share entry 0. */
-		if (!wants_number(out, n->number) || n->number >= XM_STAT_NODES)
+		if (!mapview_wants_number(out, n->number) || n->number >= XM_STAT_NODES)
 			continue;
 		code = actual_peer_stat(&view->plane, n->number, &stat, err);
 		if (code)
 			return code;
-		row(out);
+		mapview_row(out);
 		emit_cell_number(out->emit, n->number);
 		emit_cell_text(out->emit, view_cluster_name(view, n->name.cluster));
 		emit_cell_text(out->emit, n->name.name);
@@ -429,7 +427,7 @@ static int emit_peer_stats(struct out *out, struct err *err)
 	return 0;
 }
 
-static int emit_names(struct out *out, struct err *err)
+static int emit_names(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "number", "NUMBER", true },       { "cluster", "CLUSTER", false }, { "node", "NODE", false },
@@ -438,18 +436,18 @@ static int emit_names(struct out *out, struct err *err)
 	const struct view *view = out->view;
 	char list[4 * ADDR_TEXT_MAX + 4], text[ADDR_TEXT_MAX];
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	for (size_t i = 0; i < view->actual->n_names; i++) {
 		const struct wanted_name *n = &view->actual->names[i];
 		size_t len = 0;
 
-		if (!wants_number(out, n->number))
+		if (!mapview_wants_number(out, n->number))
 			continue;
 		list[0] = '\0';
 		for (uint32_t k = 0; k < MIN(n->name.n_addrs, (uint32_t)ARRAY_SIZE(n->name.addr)); k++)
 			len += snprintf(list + len, sizeof(list) - len, "%s%s", k ? "," : "",
 					addr_format(&n->name.addr[k], text));
-		row(out);
+		mapview_row(out);
 		emit_cell_number(out->emit, n->number);
 		emit_cell_text(out->emit, view_cluster_name(view, n->name.cluster));
 		emit_cell_text(out->emit, n->name.name);
@@ -460,7 +458,7 @@ static int emit_names(struct out *out, struct err *err)
 	return 0;
 }
 
-static int emit_clusters(struct out *out, struct err *err)
+static int emit_clusters(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
 		{ "id", "ID", true },           { "cluster", "CLUSTER", false },   { "own", "OWN", false },
@@ -469,13 +467,13 @@ static int emit_clusters(struct out *out, struct err *err)
 	};
 	const struct view *view = out->view;
 
-	TABLE(out, columns);
+	MAPVIEW_TABLE(out, columns);
 	for (size_t i = 0; i < view->actual->n_clusters; i++) {
 		const struct wanted_cluster *c = &view->actual->clusters[i];
 
-		if (!wants_number(out, c->id))
+		if (!mapview_wants_number(out, c->id))
 			continue;
-		row(out);
+		mapview_row(out);
 		emit_cell_number(out->emit, c->id);
 		emit_cell_text(out->emit, c->cluster.name);
 		emit_cell_bool(out->emit, c->cluster.own);
@@ -492,7 +490,7 @@ int mapview_emit(const struct view *view, enum plane_map map, const struct map_k
 		 size_t *ret_n, struct err *err)
 {
 	static const struct map_key every = { 0 };
-	struct out out = { .view = view, .key = key ? key : &every, .emit = emit };
+	struct mapview_out out = { .view = view, .key = key ? key : &every, .emit = emit };
 	int code = 0;
 
 	switch (map) {
@@ -540,6 +538,42 @@ int mapview_emit(const struct view *view, enum plane_map map, const struct map_k
 		break;
 	case PLANE_xm_epoch:
 		code = memoview_epoch(view, emit, &out.n, err);
+		break;
+	case PLANE_xm_paths:
+		code = mapview_paths(&out, err);
+		break;
+	case PLANE_xm_probes:
+		code = mapview_probes(&out, err);
+		break;
+	case PLANE_xm_services:
+		code = mapview_services(&out, err);
+		break;
+	case PLANE_xm_maglev:
+		code = mapview_maglev(&out, err);
+		break;
+	case PLANE_xm_backends:
+		code = mapview_backends(&out, err);
+		break;
+	case PLANE_xm_service_names:
+		code = mapview_service_names(&out, err);
+		break;
+	case PLANE_xm_vip_filter:
+		code = mapview_vip_filter(&out, err);
+		break;
+	case PLANE_xm_affinity:
+		code = mapview_affinity(&out, err);
+		break;
+	case PLANE_xm_sock_origin:
+		code = mapview_sock_origin(&out, err);
+		break;
+	case PLANE_xm_flows:
+		code = mapview_flows(&out, err);
+		break;
+	case PLANE_xm_frags:
+		code = mapview_frags(&out, err);
+		break;
+	case PLANE_xm_flow_hint:
+		code = mapview_flow_hint(&out, err);
 		break;
 	case PLANE_MAP_COUNT:
 		break;

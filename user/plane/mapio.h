@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A whole hash map in few system calls. Internal to plane; what the bytes mean is the caller's. */
+/* A whole hash map in few system calls; what the bytes mean is the caller's. */
 #ifndef XMESH_PLANE_MAPIO_H
 #define XMESH_PLANE_MAPIO_H
 
