@@ -9,6 +9,8 @@
 #include "core/defs.h"
 #include "core/version.h"
 #include "plane/actual.h"
+#include "plane/balance.h"
+#include "plane/flows.h"
 
 struct metrics {
 	struct emit *emit;      /* with --json; else text on stdout */
@@ -111,6 +113,8 @@ static int emit_counters(struct metrics *m, const struct plane *plane, struct er
 	by_reason(m, counters, XM_KIND_STACK);
 	family(m, "xmesh_dropped_packets_total", "counter", "Packets dropped.");
 	by_reason(m, counters, XM_KIND_DROP);
+	family(m, "xmesh_answered_packets_total", "counter", "Packets and connections answered here.");
+	by_reason(m, counters, XM_KIND_ANSWER);
 	family(m, "xmesh_notes_total", "counter", "What was counted beside another verdict.");
 	by_reason(m, counters, XM_KIND_NOTE);
 	return 0;
@@ -187,6 +191,51 @@ static int emit_maps(struct metrics *m, const struct plane *plane, struct err *e
 	family(m, "xmesh_map_capacity", "gauge", "Entries that a BPF map has room for.");
 	for (int i = 0; i < PLANE_MAP_COUNT; i++)
 		sample(m, "", info[i].max_entries, "map", info[i].name, NULL);
+	return 0;
+}
+
+/* By state, not by service: a series for each of ten thousand services would be theirs, not ours. */
+static int emit_services(struct metrics *m, const struct plane *plane, struct err *err)
+{
+	static const char *const states[XM_BACKEND_STATE_COUNT] = {
+#define STATE(name, text) text,
+		XM_BACKEND_STATES(STATE)
+#undef STATE
+	};
+	uint64_t n_in_state[XM_BACKEND_STATE_COUNT] = { 0 }, entries, evicted, n_refusing = 0;
+	struct service_tables *tables;
+	int code = balance_read(plane, &tables, err);
+
+	if (code)
+		return code;
+	for (size_t i = 0; i < tables->n_services; i++) {
+		const struct service_entry *s = &tables->services[i];
+		bool refusing = false;
+
+		for (size_t k = 0; k < s->n_backends; k++)
+			if (!(s->backends[k].backend.flags & XM_BACKEND_IS_NODE) &&
+			    s->backends[k].backend.state < XM_BACKEND_STATE_COUNT)
+				n_in_state[s->backends[k].backend.state]++;
+		for (size_t k = 0; k < s->n_frontends; k++)
+			refusing |= s->frontends[k].key.scope == XM_SCOPE_CLIENT &&
+				    !(uint32_t)s->frontends[k].service.where;
+		n_refusing += refusing;
+	}
+	family(m, "xmesh_services", "gauge", "Global services.");
+	sample(m, "", tables->n_services, NULL);
+	family(m, "xmesh_services_refusing", "gauge", "Global services with a frontend that has no usable backend.");
+	sample(m, "", n_refusing, NULL);
+	family(m, "xmesh_backends", "gauge", "Backends of global services.");
+	for (int state = XM_BACKEND_FREE + 1; state < XM_BACKEND_STATE_COUNT; state++)
+		sample(m, "", n_in_state[state], "state", states[state], NULL);
+	family(m, "xmesh_maglev_slots_used", "gauge", "Slots of xm_maglev in slices.");
+	sample(m, "", tables->slots_used, NULL);
+	service_tables_free(tables);
+	code = flows_evicted(plane, &entries, &evicted, err);
+	if (code)
+		return code;
+	family(m, "xmesh_flows_evicted_total", "counter", "Entries that xm_flows lost because it was full.");
+	sample(m, "", evicted, NULL);
 	return 0;
 }
 
@@ -268,6 +317,8 @@ enum cli_exit cmd_metrics(struct cli *cli)
 		code = emit_peers(&m, &view, &err);
 	if (!code)
 		code = emit_maps(&m, &view.plane, &err);
+	if (!code)
+		code = emit_services(&m, &view.plane, &err);
 	if (code)
 		return cli_fail(CLI_FAILED, "%s", err.text);
 	pinned_feeds = agentview_feeds_of(&view);
