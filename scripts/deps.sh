@@ -10,7 +10,7 @@ build=(gcc clang make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev lib
 	libxxhash-dev libcmocka-dev)
 unit=(iproute2 iputils-ping git nftables iptables procps kmod)
 demo=(curl traceroute python3 socat jq util-linux)
-check=(iperf3 ethtool tcpdump shellcheck debootstrap qemu-system-x86 cpio
+check=(iperf3 ethtool tcpdump haproxy openssl shellcheck debootstrap qemu-system-x86 cpio
 	busybox-static wireguard-tools xz-utils zstd man-db)
 
 list=

@@ -19,6 +19,7 @@
 : "${LAB_MTU:=1500}"                           # of the underlay
 : "${LAB_RP_FILTER:=1}"                         # of the underlay interface: strict
 : "${LAB_CONFIG:=}"                            # further lines for every xmesh.yaml
+: "${LAB_SOCKETS:=}"                           # not empty: socket_lb in the cgroup of each node's pods
 
 LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 : "${LAB_XMESH:=$LAB_TOP/build/xmesh}"
@@ -31,6 +32,7 @@ lab_init() {
 	LAB_DIR=${2:-$(mktemp -d "${TMPDIR:-/tmp}/xmesh-lab-$LAB_ID.XXXXXX")}
 	mkdir -p "$LAB_DIR"/{bpf,run,state,feeds,log}
 	: >"$LAB_DIR/netns"
+	: >"$LAB_DIR/cgroups"
 	mount -t bpf bpf "$LAB_DIR/bpf"
 }
 
@@ -67,6 +69,56 @@ lab_ip() {
 	ns=$(lab_ns "$1")
 	shift
 	ip -n "$ns" "$@"
+}
+
+# ---- cgroups: what socket programs are attached to ----
+
+# lab_cgroup NODE: the cgroup of that node's pods, made at the first call: for socket_lb:.
+lab_cgroup() {
+	local root
+	root=$(findmnt -rn -t cgroup2 -o TARGET | head -n 1)
+	[ -n "$root" ] || {
+		echo "no cgroup v2 is mounted" >&2
+		return 1
+	}
+	if [ ! -d "$root/xmlab-$LAB_ID/$1" ]; then
+		mkdir -p "$root/xmlab-$LAB_ID/$1"
+		printf '%s\n' "$root/xmlab-$LAB_ID/$1" "$root/xmlab-$LAB_ID" >>"$LAB_DIR/cgroups"
+	fi
+	echo "$root/xmlab-$LAB_ID/$1"
+}
+
+# lab_in NODE|POD COMMAND...: as lab_exec, in the cgroup of the node's pods: its sockets meet the
+# socket programs. What lab_exec runs is outside of it and translated per packet.
+lab_in() {
+	local cgroup
+	cgroup=$(lab_cgroup "$(lab_node_of "$1")")
+	(
+		echo "$BASHPID" >"$cgroup/cgroup.procs"
+		lab_exec "$@"
+	)
+}
+
+# lab_bg_in NODE|POD LOG COMMAND...: lab_bg in that cgroup.
+lab_bg_in() {
+	local ns log=$LAB_DIR/log/$2 cgroup
+	ns=$(lab_ns "$1")
+	cgroup=$(lab_cgroup "$(lab_node_of "$1")")
+	shift 2
+	(
+		echo "$BASHPID" >"$cgroup/cgroup.procs"
+		exec nsenter --net="/run/netns/$ns" "$@"
+	) </dev/null >"$log" 2>&1 &
+	LAB_PID=$!
+	disown
+}
+
+lab_cgroups_down() { # a cgroup cannot go before the last of its processes
+	local cgroup
+	while read -r cgroup; do
+		[ ! -d "$cgroup" ] || lab_wait 5 rmdir "$cgroup" || [ ! -d "$cgroup" ] ||
+			echo "the cgroup $cgroup is still there" >&2
+	done < <(sort -ru "$LAB_DIR/cgroups")
 }
 
 lab_sysctl() {
@@ -195,6 +247,148 @@ lab_feeds() {
 	done
 }
 
+# ---- global services ----
+
+# lab_vip CLUSTER NUMBER 4|6: the ClusterIP of the service of that number there.
+lab_vip() {
+	local e
+	e=$(lab_cluster_id "$1")
+	case $3 in
+	4) echo "10.96.$e.$2" ;;
+	6) echo "fd00:96::$e:$2" ;;
+	esac
+}
+
+# lab_service CLUSTER NAME NUMBER BACKENDS [SETTING...]: the Service lab/NAME of that cluster in its
+# feed, with a slice for each family. BACKENDS are pods and nodes (host network), with :terminating,
+# :unready or :draining (terminating, not serving) behind them. Ports: http 80 -> 8080 and echo 7 -> 9090
+# in TCP, echo-udp
+# 7 -> 9090 in UDP. SETTINGs: KEY=VALUE is the annotation xmesh.io/KEY, affinity:SECONDS,
+# lb:ADDRESS,..., headless, local (not global).
+lab_service() {
+	local cluster=$1 name=$2 number=$3 backends=$4 dir=$LAB_DIR/feeds/$1
+	shift 4
+	lab_service_yaml "$cluster" "$name" "$number" "$backends" "$@" >"$dir/.$name.new"
+	mv "$dir/.$name.new" "$dir/lab-$name.yaml"
+}
+lab_service_gone() { rm -f "$LAB_DIR/feeds/$1/lab-$2.yaml"; } # CLUSTER NAME
+
+lab_service_yaml() {
+	local cluster=$1 name=$2 number=$3 backends=$4 global=1 affinity='' lb='' s vips
+	local notes=()
+	vips="[$(lab_vip "$1" "$3" 4), \"$(lab_vip "$1" "$3" 6)\"]"
+	shift 4
+	for s in "$@"; do
+		case $s in
+		affinity:*) affinity=${s#*:} ;;
+		lb:*) lb=${s#*:} ;;
+		headless) vips='[None]' ;;
+		local) global= ;;
+		*) notes+=("    xmesh.io/${s%%=*}: \"${s#*=}\"") ;;
+		esac
+	done
+	[ -z "$global" ] || notes+=('    xmesh.io/global: "true"')
+	cat <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata:
+		  name: $name
+		  namespace: lab
+		  annotations: $([ ${#notes[@]} -gt 0 ] || echo '{}')
+		$(printf '%s\n' ${notes[@]+"${notes[@]}"})
+		spec:
+		  clusterIPs: $vips
+		  type: $([ -n "$lb" ] && echo LoadBalancer || echo ClusterIP)
+		  ports:
+		  - {name: http, port: 80, protocol: TCP, targetPort: 8080}
+		  - {name: echo, port: 7, protocol: TCP, targetPort: 9090}
+		  - {name: echo-udp, port: 7, protocol: UDP, targetPort: 9090}
+	EOF
+	[ -z "$affinity" ] || cat <<-EOF
+		  sessionAffinity: ClientIP
+		  sessionAffinityConfig: {clientIP: {timeoutSeconds: $affinity}}
+	EOF
+	[ -z "$lb" ] || cat <<-EOF
+		status:
+		  loadBalancer:
+		    ingress:
+		$(for s in ${lb//,/ }; do echo "    - {ip: \"$s\"}"; done)
+	EOF
+	lab_slice_yaml "$name" 4 "$backends"
+	lab_slice_yaml "$name" 6 "$backends"
+}
+lab_slice_yaml() { # NAME 4|6 BACKENDS
+	local b pod state
+	cat <<-EOF
+		---
+		apiVersion: discovery.k8s.io/v1
+		kind: EndpointSlice
+		metadata:
+		  name: $1-ipv$2
+		  namespace: lab
+		  labels: {kubernetes.io/service-name: $1}
+		addressType: IPv$2
+		ports:
+		- {name: http, port: 8080, protocol: TCP}
+		- {name: echo, port: 9090, protocol: TCP}
+		- {name: echo-udp, port: 9090, protocol: UDP}
+	EOF
+	[ -n "$3" ] && echo "endpoints:" || echo "endpoints: []"
+	for b in $3; do
+		pod=${b%%:*}
+		case $b in
+		*:terminating) state='ready: false, serving: true, terminating: true' ;;
+		*:draining) state='ready: false, serving: false, terminating: true' ;;
+		*:unready) state='ready: false, serving: false, terminating: false' ;;
+		*) state='ready: true, serving: true, terminating: false' ;;
+		esac
+		echo "- {addresses: [\"$(lab_addr "$pod" "$2")\"], nodeName: $(lab_node_of "$pod"), conditions: {$state}}"
+	done
+}
+
+# ---- the world outside: one client of the fabric that is in no cluster ----
+
+LAB_WORLD4=198.51.100.7 LAB_WORLD6=2001:db8:ffff::7
+
+# lab_world_up: the namespace `world`. Nodes route to it; it routes nothing until lab_world_route.
+lab_world_up() {
+	local node
+	lab_netns_add world
+	lab_ip fabric link add ul-world mtu "$LAB_MTU" type veth peer name eth0 mtu "$LAB_MTU" netns "$(lab_ns world)"
+	lab_ip fabric link set ul-world master br0 up
+	lab_ip world -batch - <<-EOF
+		link set eth0 up
+		address add 192.0.2.250/24 dev eth0
+		address add 2001:db8::250/64 dev eth0 nodad
+		address add $LAB_WORLD4/32 dev lo
+		address add $LAB_WORLD6/128 dev lo nodad
+	EOF
+	for node in $LAB_NODES; do
+		lab_ip "$node" route add 198.51.100.0/24 via 192.0.2.250
+		lab_ip "$node" route add 2001:db8:ffff::/64 via 2001:db8::250
+	done
+}
+lab_world_route() { # NODE VIP...: those VIPs are reached through that node
+	local node=$1 vip
+	shift
+	for vip; do
+		case $vip in
+		*:*) lab_ip world -6 route replace "$vip/128" via "$(lab_addr "$node" 6)" src $LAB_WORLD6 ;;
+		*) lab_ip world route replace "$vip/32" via "$(lab_addr "$node" 4)" src $LAB_WORLD4 ;;
+		esac
+	done
+}
+
+# lab_cut NODE..., lab_heal NODE...: its cable to the fabric.
+lab_cut() {
+	local node
+	for node; do lab_ip fabric link set "ul-$node" down; done
+}
+lab_heal() {
+	local node
+	for node; do lab_ip fabric link set "ul-$node" up; done
+}
+
 # lab_config NODE: write its xmesh.yaml.
 lab_config() {
 	local own=${1%-*} c
@@ -218,6 +412,7 @@ lab_config() {
 				echo "  - {name: $c, id: $(lab_cluster_id $c), feed: {dir: $LAB_DIR/feeds/$c}}"
 		done
 		[ -z "$LAB_CONFIG" ] || echo "$LAB_CONFIG"
+		[ -z "$LAB_SOCKETS" ] || echo "socket_lb: $(lab_cgroup "$1")"
 	} >"$LAB_DIR/$1.yaml"
 }
 
@@ -315,5 +510,6 @@ lab_down() {
 		ip netns del "$ns"
 	done <"$LAB_DIR/netns"
 	umount "$LAB_DIR/bpf" || umount -l "$LAB_DIR/bpf" || true
+	lab_cgroups_down
 	rm -rf "$LAB_DIR"
 }
