@@ -7,6 +7,7 @@
 
 #include "deliver.h"
 #include "handshake.h"
+#include "probe.h"
 #include "route.h"
 #include "source.h"
 
@@ -52,6 +53,8 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 	eth = data;
 	if ((void *)(eth + 1) > data_end)
 		return XM_DROP_TRUNCATED;
+	if (eth->h_proto == bpf_htons(XM_ETH_PROBE))
+		return probe_from_dev(skb, s, node->number, vni);
 	reason = parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip);
 	if (reason != XM_PASS)
 		return reason;

@@ -8,6 +8,7 @@
 #include "deliver.h"
 #include "handshake.h"
 #include "pmtu.h"
+#include "probe.h"
 #include "route.h"
 #include "source.h"
 #include "tunnel.h"
@@ -42,6 +43,13 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 	reason = tunnel_header_check(cfg, vxlan);
 	if (reason != XM_PASS)
 		return reason;
+	if (eth->h_proto == bpf_htons(XM_ETH_PROBE)) {
+		pull_headers(skb, PULL_BYTES);
+		reason = probe_in_tunnel(node->number, (void *)(long)skb->data,
+					 (void *)(long)skb->data_end, overhead);
+		s->action = reason == XM_ANSWER_PROBE ? bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
+		return reason;
+	}
 	reason = parse_ip(data, data_end, inner, eth->h_proto, &s->ip);
 	if (reason != XM_PASS)
 		return reason;

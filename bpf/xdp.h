@@ -3,44 +3,80 @@
 #ifndef BPF_XDP_H
 #define BPF_XDP_H
 
+#include "probe.h"
 #include "route.h"
 #include "tunnel.h"
 #include "verdict.h"
 
 /*
- * XDP on an underlay interface, where configured: tunnel packets of strangers end here, before an
- * skb exists. DROP or PASS.
+ * A tunnel packet to us, outer headers of @overhead bytes: strangers end here, probes are answered,
+ * pods' traffic is left to tc.
+ */
+static __always_inline enum xm_reason xdp_tunnel(struct xm_config *cfg, struct scene *s, void *data,
+						 void *data_end, const __u32 overhead)
+{
+	struct xm_vxlan *vxlan = data + ETH_HLEN + overhead - ETH_HLEN - sizeof(*vxlan);
+	struct ethhdr *eth = data + overhead;
+	enum xm_reason reason;
+	struct xm_node *node;
+
+	s->outer_src = s->ip.src;
+	node = bpf_map_lookup_elem(&xm_nodes, &s->outer_src);
+	if (!node)
+		return XM_DROP_UNKNOWN_PEER;
+	if ((void *)(eth + 1) > data_end || eth->h_proto != bpf_htons(XM_ETH_PROBE))
+		return XM_PASS;
+	scene_peer(s, node->number, node->cluster);
+	reason = tunnel_header_check(cfg, vxlan);
+	if (reason != XM_PASS)
+		return reason;
+	reason = probe_in_tunnel(node->number, data, data_end, overhead);
+	s->action = reason == XM_ANSWER_PROBE ? XDP_TX : XDP_DROP;
+	return reason;
+}
+
+static __always_inline enum xm_reason from_wire(struct xdp_md *xdp, struct xm_config *cfg,
+						struct scene *s)
+{
+	void *data = (void *)(long)xdp->data, *data_end = (void *)(long)xdp->data_end;
+	struct ethhdr *eth = data;
+
+	if ((void *)(eth + 1) > data_end)
+		return XM_PASS;
+	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip) != XM_PASS || !s->ip.len)
+		return XM_PASS;
+	if (tunnel_is_ours(cfg, s, data, data_end)) {
+		struct udphdr *udp = data + ip_l4(&s->ip, ETH_HLEN);
+
+		if ((void *)(udp + 1) > data_end)
+			return XM_PASS;
+		s->sport = udp->source;
+		s->dport = udp->dest;
+		if (s->ip.is_v4)
+			return xdp_tunnel(cfg, s, data, data_end, XM_OVERHEAD_V4);
+		return xdp_tunnel(cfg, s, data, data_end, XM_OVERHEAD_V6);
+	}
+	return XM_PASS;
+}
+
+/*
+ * XDP on an underlay interface, where configured, before an skb exists: tunnel packets of strangers
+ * end here, peers' probes are answered. DROP, TX or PASS.
  */
 SEC("xdp")
 int xm_xdp(struct xdp_md *xdp)
 {
-	void *data = (void *)(long)xdp->data, *data_end = (void *)(long)xdp->data_end;
 	struct xm_config *cfg = config_get();
-	enum xm_reason reason = XM_PASS;
-	struct ethhdr *eth = data;
 	struct scene s;
 
-	if (!cfg || (void *)(eth + 1) > data_end)
+	if (!cfg)
 		return XDP_PASS;
 	__builtin_memset(&s, 0, sizeof(s));
 	s.hook = XM_HOOK_XDP;
 	s.ifindex = xdp->ingress_ifindex;
-	s.bytes = data_end - data - ETH_HLEN;
+	s.bytes = xdp->data_end - xdp->data - ETH_HLEN;
 	s.packets = 1;
-	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s.ip) != XM_PASS || !s.ip.len)
-		return XDP_PASS;
-	if (tunnel_is_ours(cfg, &s, data, data_end)) {
-		struct udphdr *udp = data + ip_l4(&s.ip, ETH_HLEN);
-
-		s.outer_src = s.ip.src;
-		if ((void *)(udp + 1) <= data_end) {
-			s.sport = udp->source;
-			s.dport = udp->dest;
-		}
-		if (!bpf_map_lookup_elem(&xm_nodes, &s.outer_src))
-			reason = XM_DROP_UNKNOWN_PEER;
-	}
-	return verdict_xdp(&s, reason);
+	return verdict_xdp(&s, from_wire(xdp, cfg, &s));
 }
 
 #endif

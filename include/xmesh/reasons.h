@@ -9,7 +9,7 @@
  *       STACK    ours, but handed to the kernel's stack, which has the same routes
  *       PASS     not ours, untouched
  *       DROP     ended here
- *       ANSWER   ended here, and its sender was answered
+ *       ANSWER   ended here as it should: its sender was answered, or it was the answer
  *       NOTE     counted beside another verdict, decides nothing
  */
 #ifndef XMESH_REASONS_H
@@ -68,7 +68,7 @@
 	  "the client has that port in use to the same backends through another VIP")              \
 	X(DROP_SCTP_PORT, "sctp_port", DROP, "SCTP whose port would change under its checksum")    \
 	X(DROP_PROBE, "bad_probe", DROP, "a probe's answer that nobody asked for, or a broken one")\
-	X(PROBE_TAKEN, "probe_taken", NOTE, "the answer to our own probe")                         \
+	X(PROBE_TAKEN, "probe_taken", ANSWER, "the answer to our own probe, taken")                \
 	X(TRANSLATED, "translated", NOTE, "destination or source changed for a global service")    \
 	X(FLOW_NEW, "flow_new", NOTE, "an entry was put into xm_flows")                            \
 	X(FLOW_ENDED, "flow_ended", NOTE, "an entry was taken out of xm_flows, its time was over") \

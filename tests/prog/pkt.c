@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xmesh/probe.h"
 #include "xmesh/wire.h"
 
 struct build {
@@ -121,6 +122,7 @@ static uint16_t ethertype_of(const struct layer *next)
 	case L_ICMP:
 	case L_ICMP6:
 	case L_VXLAN:
+	case L_PROBE:
 	case L_DATA:
 		break;
 	}
@@ -157,6 +159,7 @@ static uint8_t proto_of(const struct layer *next)
 	case L_VLAN:
 	case L_ARP:
 	case L_VXLAN:
+	case L_PROBE:
 	case L_DATA:
 		break;
 	}
@@ -415,6 +418,18 @@ static size_t emit_vxlan(struct build *b, size_t off, const struct layer *l)
 	return sizeof(*vx) + emit(b, off + sizeof(*vx), l + 1, NULL);
 }
 
+static size_t emit_probe(struct build *b, size_t off, const struct layer *l)
+{
+	struct xm_probe_packet *p = room(b, off, sizeof(*p));
+
+	p->magic = htonl(XM_PROBE_MAGIC + l->id);
+	p->version = l->version ? l->version : 1;
+	p->type = l->type;
+	p->nonce = l->rest;
+	p->sent_ns = l->seq;
+	return sizeof(*p) + emit(b, off + sizeof(*p), l + 1, NULL);
+}
+
 static size_t emit_data(struct build *b, size_t off, const struct layer *l, const struct pseudo *up)
 {
 	uint8_t *data = room(b, off, l->len);
@@ -455,6 +470,8 @@ static size_t emit(struct build *b, size_t off, const struct layer *l, const str
 		return emit_icmp(b, off, l, up);
 	case L_VXLAN:
 		return emit_vxlan(b, off, l);
+	case L_PROBE:
+		return emit_probe(b, off, l);
 	case L_DATA:
 		return emit_data(b, off, l, up);
 	}

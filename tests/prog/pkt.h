@@ -30,6 +30,7 @@ enum layer_kind {
 	L_ICMP,
 	L_ICMP6,
 	L_VXLAN,
+	L_PROBE,   /* xmesh/probe.h: rest is the nonce, seq the time; id makes the magic wrong */
 	L_DATA,
 };
 
@@ -90,6 +91,7 @@ struct layer {
 #define ICMP(t, ...) { .kind = L_ICMP, .type = (t), ##__VA_ARGS__ }
 #define ICMP6(t, ...) { .kind = L_ICMP6, .type = (t), ##__VA_ARGS__ }
 #define VXLAN(v, ...) { .kind = L_VXLAN, .vni = (v), ##__VA_ARGS__ }
+#define PROBE(t, ...) { .kind = L_PROBE, .type = (t), ##__VA_ARGS__ }
 #define DATA(n) { .kind = L_DATA, .len = (n) }
 
 struct pkt {

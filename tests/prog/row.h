@@ -54,6 +54,8 @@ size_t rows_unreached(void);
 
 extern const struct row pod_rows[], net_rows[], native_rows[], dev_rows[], xdp_rows[];
 extern const size_t n_pod_rows, n_net_rows, n_native_rows, n_dev_rows, n_xdp_rows;
+extern const struct row probe_rows[];
+extern const size_t n_probe_rows;
 
 /* Tests that are no rows: loops over lengths, tables, state. */
 extern const struct CMUnitTest loop_tests[];
