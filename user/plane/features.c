@@ -43,6 +43,16 @@ static bool loads(const struct bpf_insn *insns, size_t n)
 	return fd >= 0;
 }
 
+/* As a program of a cgroup, for sockets. */
+static bool loads_at_sockets(enum bpf_attach_type at, const struct bpf_insn *insns, size_t n)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = at);
+	auto_close int fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "xm_probe", "GPL", insns,
+					  n, &opts);
+
+	return fd >= 0;
+}
+
 /* Load and run over one IPv4 packet: true when the program returned 0. */
 static bool runs(const struct bpf_insn *insns, size_t n)
 {
@@ -107,6 +117,62 @@ static bool has_check_mtu(void)
 	return loads(insns, ARRAY_SIZE(insns));
 }
 
+static bool has_coarse_clock(void)
+{
+	const struct bpf_insn insns[] = {
+		CALL(BPF_FUNC_ktime_get_coarse_ns),
+		SET(BPF_REG_0, 0),
+		EXIT,
+	};
+
+	return loads(insns, ARRAY_SIZE(insns));
+}
+
+/* All of the hooks: with some of them, a socket would see backends where it asked for a VIP. */
+static bool has_sockets(void)
+{
+	static const enum bpf_attach_type hooks[] = {
+		BPF_CGROUP_INET4_CONNECT,     BPF_CGROUP_INET6_CONNECT,
+		BPF_CGROUP_UDP4_SENDMSG,      BPF_CGROUP_UDP6_SENDMSG,
+		BPF_CGROUP_UDP4_RECVMSG,      BPF_CGROUP_UDP6_RECVMSG,
+		BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME,
+	};
+	const struct bpf_insn insns[] = { SET(BPF_REG_0, 1), EXIT };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (!loads_at_sockets(hooks[i], insns, ARRAY_SIZE(insns)))
+			return false;
+	return true;
+}
+
+/* At both kinds of hooks that refuse. */
+static bool has_set_retval(void)
+{
+	const struct bpf_insn insns[] = {
+		CALL(BPF_FUNC_get_retval),
+		SET(BPF_REG_1, -ECONNREFUSED),
+		CALL(BPF_FUNC_set_retval),
+		SET(BPF_REG_0, 0),
+		EXIT,
+	};
+
+	return loads_at_sockets(BPF_CGROUP_INET4_CONNECT, insns, ARRAY_SIZE(insns)) &&
+	       loads_at_sockets(BPF_CGROUP_UDP4_SENDMSG, insns, ARRAY_SIZE(insns));
+}
+
+static bool has_netns_cookie(void)
+{
+	/* The context is in R1 from the start. */
+	const struct bpf_insn insns[] = {
+		CALL(BPF_FUNC_get_netns_cookie),
+		SET(BPF_REG_0, 1),
+		EXIT,
+	};
+
+	return loads_at_sockets(BPF_CGROUP_INET4_CONNECT, insns, ARRAY_SIZE(insns));
+}
+
 static bool has_ringbuf(void)
 {
 	auto_close int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xm_probe", 0, 0, 4096, NULL);
@@ -144,6 +210,10 @@ void features_probe(struct features *ret_features)
 			-20, BPF_F_ADJ_ROOM_FIXED_GSO | UAPI_ADJ_ROOM_DECAP_L3_IPV6);
 		found.check_mtu = has_check_mtu();
 		found.tcx = features_has_tcx();
+		found.coarse_clock = has_coarse_clock();
+		found.sockets = has_sockets();
+		found.set_retval = found.sockets && has_set_retval();
+		found.netns_cookie = found.sockets && has_netns_cookie();
 	}
 	bpflog_begin();
 

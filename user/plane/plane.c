@@ -242,13 +242,25 @@ static int check_features(const struct features *features, struct err *err)
 	return 0;
 }
 
+/* A hook that the kernel lacks: its program is not loaded, and its descriptor stays -1. */
+static bool prog_has_hook(const struct plane *plane, const struct bpf_program *prog)
+{
+	return bpf_program__type(prog) != BPF_PROG_TYPE_CGROUP_SOCK_ADDR || plane->features.sockets;
+}
+
 static int load_object(struct plane *plane, struct xmesh_bpf *skel, struct err *err)
 {
+	struct bpf_program *prog;
 	int i, code;
 
 	skel->rodata->xm_knobs.has_decap_l3 = plane->features.decap_l3;
 	skel->rodata->xm_knobs.has_encap_eth = plane->features.encap_eth;
 	skel->rodata->xm_knobs.has_check_mtu = plane->features.check_mtu;
+	skel->rodata->xm_knobs.has_coarse_clock = plane->features.coarse_clock;
+	skel->rodata->xm_knobs.has_set_retval = plane->features.set_retval;
+	skel->rodata->xm_knobs.has_netns_cookie = plane->features.netns_cookie;
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, prog_has_hook(plane, prog));
 	for (i = 0; i < PLANE_MAP_COUNT; i++) {
 		if (plane->map_fd[i] < 0)
 			continue;
@@ -323,6 +335,8 @@ static int pin_programs(struct plane *plane, const struct xmesh_bpf *skel, struc
 		if (!prog)
 			return err_set(err, -ENOENT, "the BPF object of this binary lacks %s",
 				       plane_prog_names[i]);
+		if (!prog_has_hook(plane, prog))
+			continue;
 		snprintf(path, sizeof(path), "%s/progs/%s", plane->dir, plane_prog_names[i]);
 		code = pin_put(bpf_program__fd(prog), path, err);
 		if (!code)
