@@ -17,6 +17,8 @@ static enum plane_prog prog_of(enum attach_role role)
 		return PLANE_FROM_NET;
 	case ATTACH_DEVICE:
 		return PLANE_FROM_DEV;
+	case ATTACH_TO_POD:
+		return PLANE_TO_POD;
 	}
 	return PLANE_PROG_COUNT;
 }
@@ -41,52 +43,79 @@ static bool fits(const struct hook_want *want, const struct attach_hook *hook)
 	       (hook->how == ATTACH_XDP_NATIVE) == (want->xdp == CONFIG_XDP_NATIVE);
 }
 
-static const struct hook_want *find(const struct hook_want *want, size_t n_want, uint32_t ifindex)
+enum config_xdp xdp_effective(const struct config *config, bool have_edge, bool physical)
 {
-	for (size_t i = 0; i < n_want; i++)
-		if (want[i].ifindex == ifindex)
-			return &want[i];
-	return NULL;
+	if (config->xdp != CONFIG_XDP_AUTO)
+		return config->xdp;
+	return have_edge && physical ? CONFIG_XDP_NATIVE : CONFIG_XDP_OFF;
+}
+
+/* What is wanted of one interface, by all of its roles. */
+struct here {
+	bool any, xdp;
+	bool fits; /* the hook that was asked about */
+};
+
+static struct here look(const struct hook_want *want, size_t n_want, const struct attach_hook *hook)
+{
+	struct here here = { 0 };
+
+	for (size_t i = 0; i < n_want; i++) {
+		if (want[i].ifindex != hook->ifindex)
+			continue;
+		here.any = true;
+		here.xdp |= wants_xdp(&want[i]);
+		here.fits |= fits(&want[i], hook);
+	}
+	return here;
+}
+
+static bool is_removed(const struct hook_op *ops, size_t n, uint32_t ifindex)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ops[i].verb == HOOK_REMOVE && ops[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* Those of @have that are in the wrong place; returns how many operations that takes. */
+static size_t plan_removes(const struct hook_want *want, size_t n_want, const struct attach_hook *have,
+			   size_t n_have, struct hook_op *ops)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_have; i++) {
+		struct here here = look(want, n_want, &have[i]);
+		struct hook_op op = { .verb = HOOK_REMOVE, .ifindex = have[i].ifindex };
+
+		/* attach_xdp() takes the other mode off by itself. */
+		if (here.fits || (is_xdp(&have[i]) && here.xdp))
+			continue;
+		if (here.any && is_xdp(&have[i]))
+			op.verb = HOOK_REMOVE_XDP;
+		else if (is_removed(ops, n, op.ifindex))
+			continue;
+		snprintf(op.name, sizeof(op.name), "%s", have[i].ifname);
+		ops[n++] = op;
+	}
+	return n;
 }
 
 int hooks_plan(const struct hook_want *want, size_t n_want, const struct attach_hook *have, size_t n_have,
 	       struct hook_op **ret_ops, size_t *ret_n)
 {
 	auto_free struct hook_op *ops = calloc(n_have + 2 * n_want + 1, sizeof(*ops));
-	size_t n = 0, n_removes;
+	size_t n, n_removes;
 
 	if (!ops)
 		return -ENOMEM;
-	for (size_t i = 0; i < n_have; i++) {
-		const struct hook_want *w = find(want, n_want, have[i].ifindex);
-		bool seen = false;
-
-		if (w && fits(w, &have[i]))
-			continue;
-		/* attach_xdp() takes the other mode off by itself. */
-		if (w && is_xdp(&have[i]) && wants_xdp(w))
-			continue;
-		if (w && is_xdp(&have[i])) {
-			ops[n] = (struct hook_op){ .verb = HOOK_REMOVE_XDP,
-						   .ifindex = have[i].ifindex };
-			snprintf(ops[n++].name, sizeof(ops->name), "%s", have[i].ifname);
-			continue;
-		}
-		for (size_t k = 0; k < n; k++)
-			seen |= ops[k].verb == HOOK_REMOVE && ops[k].ifindex == have[i].ifindex;
-		if (seen)
-			continue;
-		ops[n] = (struct hook_op){ .verb = HOOK_REMOVE, .ifindex = have[i].ifindex };
-		snprintf(ops[n++].name, sizeof(ops->name), "%s", have[i].ifname);
-	}
-	n_removes = n;
+	n = n_removes = plan_removes(want, n_want, have, n_have, ops);
 	for (size_t i = 0; i < n_want; i++) {
-		bool tc = false, xdp = !wants_xdp(&want[i]), removed = false;
+		bool tc = false, xdp = !wants_xdp(&want[i]);
 		struct hook_op op = { .ifindex = want[i].ifindex, .role = want[i].role };
+		bool removed = is_removed(ops, n_removes, op.ifindex);
 
 		memcpy(op.name, want[i].name, sizeof(op.name));
-		for (size_t k = 0; k < n_removes; k++)
-			removed |= ops[k].verb == HOOK_REMOVE && ops[k].ifindex == want[i].ifindex;
 		for (size_t k = 0; !removed && k < n_have; k++) {
 			if (have[k].ifindex != want[i].ifindex || !have[k].current ||
 			    !fits(&want[i], &have[k]))
@@ -103,6 +132,7 @@ int hooks_plan(const struct hook_want *want, size_t n_want, const struct attach_
 		if (!xdp) {
 			op.verb = HOOK_XDP;
 			op.native = want[i].xdp == CONFIG_XDP_NATIVE;
+			op.optional = want[i].xdp_optional;
 			ops[n++] = op;
 		}
 	}
@@ -164,7 +194,7 @@ void hooks_apply(struct plane *plane, const struct hook_op *ops, size_t n, struc
 		if (code) {
 			hook_op_text(op, text, sizeof(text));
 			notes_add(notes, "%s failed: %s", text, err.text);
-			result.failures++;
+			result.failures += !op->optional;
 		} else if (op->verb == HOOK_REMOVE || op->verb == HOOK_REMOVE_XDP) {
 			result.detached++;
 		} else {

@@ -11,12 +11,21 @@
 #include "model/config.h"
 #include "plane/attach.h"
 
+/* One for each role on an interface: a pod's has two, ATTACH_POD and ATTACH_TO_POD. */
 struct hook_want {
 	uint32_t ifindex;
 	char name[16];
 	enum attach_role role;
-	enum config_xdp xdp;   /* underlay only; auto attaches nothing in this version */
+	enum config_xdp xdp;   /* underlay only: of xdp_effective(), so never auto */
+	bool xdp_optional;     /* nobody asked for it by name: a driver without XDP is a note, no failure */
 };
+
+/*
+ * What config->xdp means for an interface: auto is native where it gains something, on a
+ * @physical one (net/physical.h: link_is_physical()) while there are north-south VIPs (@have_edge),
+ * else off.
+ */
+enum config_xdp xdp_effective(const struct config *config, bool have_edge, bool physical);
 
 enum hook_verb { HOOK_REMOVE, HOOK_REMOVE_XDP, HOOK_TC, HOOK_XDP };
 
@@ -26,6 +35,7 @@ struct hook_op {
 	char name[16];          /* empty when the interface is gone */
 	enum attach_role role;  /* HOOK_TC */
 	bool native;            /* HOOK_XDP */
+	bool optional;          /* HOOK_XDP: failing is told, and counts as nothing */
 };
 
 /*
