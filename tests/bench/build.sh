@@ -44,7 +44,7 @@ object null
 object routes_bench
 skeleton routes_bench
 tool routes_bench -lbpf -lelf -lz
-for t in rr udpblast stream; do
+for t in rr pair udpblast stream; do
 	tool "$t" "$here/common.c"
 done
 

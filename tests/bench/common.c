@@ -31,9 +31,31 @@ static void usage(const char *modes)
 {
 	fprintf(stderr,
 		"usage: %s --client NETNS --server NETNS --addr ADDRESS [--port N] [--seconds X]\n"
+		"       [--to ADDRESS] [--to-port N] [--cgroup DIR] [--fifo]\n"
 		"       [--cpus CLIENT,SERVER] [--tag JSON-MEMBERS]%s%s\n",
 		program_invocation_short_name, modes ? " --mode " : "", modes ? modes : "");
 	exit(2);
+}
+
+/* 0: it is no address. */
+static socklen_t address(const char *text, int port, struct sockaddr_storage *ret_addr)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret_addr;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret_addr;
+
+	if (port <= 0 || port > 65535)
+		return 0;
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)port);
+		return sizeof(*v4);
+	}
+	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)port);
+		return sizeof(*v6);
+	}
+	return 0;
 }
 
 void bench_options(int argc, char **argv, const char *modes, struct bench *ret_bench)
@@ -47,13 +69,15 @@ void bench_options(int argc, char **argv, const char *modes, struct bench *ret_b
 		{ "cpus", required_argument, NULL, 'u' },
 		{ "mode", required_argument, NULL, 'm' },
 		{ "tag", required_argument, NULL, 'g' },
+		{ "to", required_argument, NULL, 'o' },
+		{ "to-port", required_argument, NULL, 'q' },
+		{ "cgroup", required_argument, NULL, 'r' },
+		{ "fifo", no_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct bench b = { .seconds = 0.4, .client_cpu = 0, .server_cpu = 1, .tag = "" };
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&b.addr;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&b.addr;
-	const char *addr = NULL;
-	int c, port = 9000;
+	const char *addr = NULL, *to = NULL;
+	int c, port = 9000, to_port = 0;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
@@ -64,6 +88,10 @@ void bench_options(int argc, char **argv, const char *modes, struct bench *ret_b
 		case 't': b.seconds = atof(optarg); break;
 		case 'm': b.mode = optarg; break;
 		case 'g': b.tag = optarg; break;
+		case 'o': to = optarg; break;
+		case 'q': to_port = atoi(optarg); break;
+		case 'r': b.cgroup = optarg; break;
+		case 'f': b.fifo = true; break;
 		case 'u':
 			if (sscanf(optarg, "%d,%d", &b.client_cpu, &b.server_cpu) != 2)
 				usage(modes);
@@ -72,24 +100,18 @@ void bench_options(int argc, char **argv, const char *modes, struct bench *ret_b
 		}
 	}
 	if (!b.client_ns || !b.server_ns || !addr || optind != argc || b.seconds <= 0 ||
-	    port <= 0 || port > 65535 || !modes != !b.mode)
+	    !modes != !b.mode)
 		usage(modes);
-	if (inet_pton(AF_INET, addr, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons((uint16_t)port);
-		b.addr_len = sizeof(*v4);
-	} else if (inet_pton(AF_INET6, addr, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons((uint16_t)port);
-		b.addr_len = sizeof(*v6);
-	} else {
+	b.addr_len = address(addr, port, &b.addr);
+	b.to_len = address(to ? to : addr, to_port ? to_port : port, &b.to);
+	if (!b.addr_len || !b.to_len)
 		usage(modes);
-	}
 	*ret_bench = b;
 }
 
-static void enter(const char *ns, int cpu)
+static void enter(const char *ns, int cpu, bool fifo)
 {
+	const struct sched_param param = { .sched_priority = 50 };
 	char path[256];
 	cpu_set_t set;
 	int fd;
@@ -103,7 +125,9 @@ static void enter(const char *ns, int cpu)
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		bench_fail("pinning to a CPU");
-	/* Not SCHED_FIFO: two polling sides would leave no CPU to anything else. */
+	/* Two polling sides in SCHED_FIFO would leave no CPU to anything else. */
+	if (fifo && sched_setscheduler(0, SCHED_FIFO, &param))
+		bench_fail("SCHED_FIFO");
 	if (setpriority(PRIO_PROCESS, 0, -20))
 		bench_fail("setpriority");
 }
@@ -124,7 +148,7 @@ pid_t bench_start(const struct bench *bench, void (*server)(const struct bench *
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fds[0]);
 		ready_fd = fds[1];
-		enter(bench->server_ns, bench->server_cpu);
+		enter(bench->server_ns, bench->server_cpu, bench->fifo);
 		server(bench);
 		_exit(0);
 	}
@@ -135,8 +159,22 @@ pid_t bench_start(const struct bench *bench, void (*server)(const struct bench *
 		exit(1);
 	}
 	close(fds[0]);
-	enter(bench->client_ns, bench->client_cpu);
+	enter(bench->client_ns, bench->client_cpu, bench->fifo);
+	if (bench->cgroup)
+		bench_join(bench->cgroup);
 	return pid;
+}
+
+void bench_join(const char *cgroup)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		bench_fail(path);
+	close(fd);
 }
 
 void bench_ready(void)

@@ -7,6 +7,7 @@
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,13 +15,17 @@
 #include <sys/types.h>
 
 /*
- * Options of all tools: --client NS --server NS --addr ADDR [--port N] [--seconds X] [--cpus C,S]
- * [--mode M] [--tag JSON]
+ * Options of all tools: --client NS --server NS --addr ADDR [--port N] [--to ADDR] [--to-port N]
+ * [--cgroup DIR] [--fifo] [--seconds X] [--cpus C,S] [--mode M] [--tag JSON]
  */
 struct bench {
 	const char *client_ns, *server_ns; /* names below /run/netns */
 	struct sockaddr_storage addr;      /* where the server listens */
 	socklen_t addr_len;
+	struct sockaddr_storage to;        /* where clients go: a VIP or a proxy, else addr */
+	socklen_t to_len;
+	const char *cgroup;                /* of the client's sockets, NULL = as started */
+	bool fifo;                         /* SCHED_FIFO: for sides that block on one CPU */
 	double seconds;
 	int client_cpu, server_cpu;
 	const char *mode;
@@ -35,6 +40,8 @@ void bench_options(int argc, char **argv, const char *modes, struct bench *ret_b
  */
 pid_t bench_start(const struct bench *bench, void (*server)(const struct bench *bench));
 void bench_ready(void);
+/* Put the calling process into that cgroup: sockets that it makes from now on belong there. */
+void bench_join(const char *cgroup);
 void bench_end(pid_t server);
 
 int bench_socket(const struct bench *bench, int type);

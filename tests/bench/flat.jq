@@ -2,8 +2,14 @@
 # One line "MEASURE VARIANT ROUND VALUE" for each figure in results.jsonl, for report.awk.
 def line($measure; $value): "\($measure) \(.variant) \(.round) \($value)";
 
-if .bench == "spin" or .bench == "block" then
+if .bench == "spin" or (.bench == "block" and .as == null) then
 	line(.bench + "_p50"; .p50_us), line(.bench + "_p99"; .p99_us)
+elif .bench == "pair" then
+	line("pair_p50"; .p50_us), line("pair_p99"; .p99_us)
+elif .bench == "block" then
+	line("rr_p50"; .p50_us), line("rr_p99"; .p99_us)
+elif .bench == "crr" and .as == "one_cpu" then
+	line("crr_p50"; .p50_us), line("crr_p99"; .p99_us)
 elif .bench == "crr" then
 	line("connect_rate"; .per_s)
 elif .bench == "udp" then
@@ -16,6 +22,8 @@ elif .bench == "prog" then
 	"prog_ns \(.program)/\(.family) \(.flows) \(.ns_median)",
 	"prog_min \(.program)/\(.family) \(.flows) \(.ns_min)",
 	"prog_base \(.program)/\(.family) \(.flows) \(.baseline)"
+elif .bench == "control" then
+	"control_ms \(.what) 0 \(.ms)"
 else
 	empty
 end

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The tables of run.sh from the lines of flat.jq: medians, ratios paired by round, programs, and
-# what of `targets` is missed. With -v ratios=FILE the ratios go there as JSON lines too.
+# what of `targets` is missed. -v parts="PART...": those that ran. With -v ratios=FILE the ratios go
+# there as JSON lines too.
 
 function sort(a, n,    i, j, x) {
 	for (i = 2; i <= n; i++) {
@@ -20,8 +21,9 @@ function median(measure, variant,    a, n, r) {
 		if ((measure, variant, r) in value) a[++n] = value[measure, variant, r]
 	return n ? middle(a, n) : ""
 }
-# VARIANT / AGAINST of each round: sets ratio_med, ratio_min, ratio_max; returns the number of rounds.
-function ratio(measure, variant, against,    a, n, r, below) {
+# VARIANT / AGAINST of each round: sets ratio_med, ratio_min, ratio_max and ratio_low, ratio_high, the
+# 95 % interval of the median by order statistics; returns the number of rounds.
+function ratio(measure, variant, against,    a, n, r, k, below) {
 	n = 0
 	for (r = 1; r <= last_round; r++)
 		if ((measure, variant, r) in value && (measure, against, r) in value) {
@@ -32,6 +34,10 @@ function ratio(measure, variant, against,    a, n, r, below) {
 	ratio_med = middle(a, n)
 	ratio_min = a[1]
 	ratio_max = a[n]
+	k = int((n + 1) / 2 - 0.98 * sqrt(n))
+	if (k < 1) k = 1
+	ratio_low = a[k]
+	ratio_high = a[n + 1 - k]
 	return n
 }
 function cell(format, v) { return v == "" ? "-" : sprintf(format, v) }
@@ -47,6 +53,8 @@ function know(list, name) {
 	if ($1 == "stats") {
 		stats[$2, ++n_stats[$2]] = $4
 		know("stats", $2)
+	} else if ($1 == "control_ms") {
+		value[key] = $4
 	} else if ($1 ~ /^prog_/) {
 		value[key] = $4
 		know("prog", $2 " " $3)
@@ -57,9 +65,16 @@ function know(list, name) {
 	}
 }
 
-END {
+function ratio_line(measure, variant, against) {
+	if (ratios)
+		printf "{\"bench\":\"ratio\",\"measure\":\"%s\",\"variant\":\"%s\",\"against\":\"%s\"," \
+			"\"median\":%.3f,\"min\":%.3f,\"max\":%.3f,\"low\":%.3f,\"high\":%.3f}\n", measure, variant, \
+			against, ratio_med, ratio_min, ratio_max, ratio_low, ratio_high >ratios
+}
+
+function report_paths(    i, j, v, n_pairs, n_measures, order, pairs, measures, p) {
 	split("plain kvxlan tunnel native plain6 kvxlan6 tunnel6 native6", order, " ")
-	print "Medians of " last_round " rounds (us; connections/s; ns; Gbit/s; % of the UDP packets that arrived)"
+	print "Pod to pod: medians (us; connections/s; ns; Gbit/s; % of the UDP packets that arrived)"
 	printf "%-9s %9s %9s %9s %9s %9s %9s %7s %9s\n", "variant", "spin p50", "spin p99", "block p50", \
 		"block p99", "connect/s", "cpu/pkt", "tcp", "arrived"
 	for (i = 1; i in order; i++) {
@@ -88,62 +103,129 @@ END {
 				continue
 			}
 			printf " %-17s", sprintf("%.2f [%.2f-%.2f]", ratio_med, ratio_min, ratio_max)
-			if (ratios)
-				printf "{\"bench\":\"ratio\",\"measure\":\"%s\",\"variant\":\"%s\",\"against\":\"%s\"," \
-					"\"median\":%.3f,\"min\":%.3f,\"max\":%.3f}\n", measures[j], p[1], p[2], \
-					ratio_med, ratio_min, ratio_max >ratios
+			ratio_line(measures[j], p[1], p[2])
 		}
 		print ""
 	}
+}
 
-	if (count["prog"]) {
-		print "\nPrograms by BPF_PROG_TEST_RUN, ns gross (median / min; the wrapper alone)"
-		for (i = 1; i <= count["prog"]; i++) {
-			split(names["prog", i], p, " ")
-			printf "%-28s %6d flows  %7.0f / %.0f  (%.0f)\n", p[1], p[2], value["prog_ns", p[1], p[2]], \
-				value["prog_min", p[1], p[2]], value["prog_base", p[1], p[2]]
-		}
-	}
-	if (count["stats"]) {
-		print "\nPrograms under real traffic by bpf_stats, ns a run (median of the blasts)"
-		for (i = 1; i <= count["stats"]; i++) {
-			v = names["stats", i]
-			for (j = 1; j <= n_stats[v]; j++) a[j] = stats[v, j]
-			stat[v] = middle(a, n_stats[v])
-		}
-		null = stat["plain/bench_null"]
-		for (i = 1; i <= count["stats"]; i++) {
-			v = names["stats", i]
-			if (v ~ /bench_null$/) printf "%-28s %7.0f\n", v, stat[v]
-			else printf "%-28s %7.0f   less the null program %7.0f\n", v, stat[v], stat[v] - null
-		}
-	}
+# One line: what of @measure is @variant less than @against.
+function reduction(measure, variant, against) {
+	if (!ratio(measure, variant, against)) return "-"
+	ratio_line(measure, variant, against)
+	return sprintf("%.1f [%.1f-%.1f]", 100 * (1 - ratio_med), 100 * (1 - ratio_high), 100 * (1 - ratio_low))
+}
 
-	print "\nTargets"
-	n = split(targets, t, "\n")
-	missed = unknown = 0
+function report_services(    i, j, n, v, order, p) {
+	print "\nA global service whose backend is in another cluster: medians on one CPU (us)"
+	printf "%-9s %9s %9s %9s %9s\n", "variant", "RR p50", "RR p99", "CRR p50", "CRR p99"
+	n = split("socket packet knft proxy proxytls", order, " ")
 	for (i = 1; i <= n; i++) {
-		if (t[i] ~ /^#/ || split(t[i], f, " ") != 5) continue
-		if (f[1] == "prog_ns") {
-			have = (f[1], f[2], f[3]) in value
-			got = have ? value[f[1], f[2], f[3]] : ""
-			what = "program " f[2] ", " f[3] " flow" (f[3] == 1 ? "" : "s") ", ns"
-		} else {
-			have = ratio(f[1], f[2], f[3])
-			got = have ? ratio_med : ""
-			what = f[1] " " f[2] " / " f[3]
-		}
-		if (!have) {
-			verdict = "----"
-			unknown++
-		}
-		else if (f[4] == "<=" ? got <= f[5] : got >= f[5]) verdict = "ok  "
-		else {
-			verdict = "MISS"
-			missed++
-		}
-		printf "%s %-42s %8s  wanted %s %s\n", verdict, what, \
-			have ? sprintf(f[1] == "prog_ns" ? "%.0f" : "%.3f", got) : "not run", f[4], f[5]
+		v = order[i]
+		printf "%-9s %9s %9s %9s %9s\n", v, cell("%.2f", median("rr_p50", v)), cell("%.2f", median("rr_p99", v)), \
+			cell("%.1f", median("crr_p50", v)), cell("%.1f", median("crr_p99", v))
 	}
+	print "\nLess latency, percent within a round, median [95 % interval of the median]"
+	printf "%-9s %-11s %-20s %-20s %-20s\n", "", "", "knft", "proxy", "proxytls"
+	for (i = 1; i <= 2; i++)
+		for (j = 1; j <= 2; j++) {
+			p = j == 1 ? "rr_p50" : "crr_p50"
+			printf "%-9s %-11s %-20s %-20s %-20s\n", order[i], p, reduction(p, order[i], "knft"), \
+				reduction(p, order[i], "proxy"), reduction(p, order[i], "proxytls")
+		}
+	print "\nAgainst the backend's own address, RR p50 (us), in turns; ratio [95 % interval of the median]"
+	printf "%-9s %9s\n", "direct", cell("%.3f", median("pair_p50", "direct"))
+	for (i = 1; i <= 2; i++) {
+		n = ratio("pair_p50", order[i], "direct")
+		if (n) ratio_line("pair_p50", order[i], "direct")
+		printf "%-9s %9s   %s\n", order[i], cell("%.3f", median("pair_p50", order[i])), \
+			n ? sprintf("%.4f [%.4f-%.4f] of %d rounds", ratio_med, ratio_low, ratio_high, n) : "-"
+	}
+	print "\nConnections a second with that many services; against 1, ratio [95 % interval of the median]"
+	for (i = 1; i <= 2; i++)
+		for (j = 1; j <= 10000; j *= j == 1 ? 1000 : 10) {
+			v = order[i] "-" j
+			printf "%-14s %9s", v, cell("%.0f", median("connect_rate", v))
+			if (j > 1 && ratio("connect_rate", v, order[i] "-1")) {
+				printf "   %.3f [%.3f-%.3f]", ratio_med, ratio_low, ratio_high
+				ratio_line("connect_rate", v, order[i] "-1")
+			}
+			print ""
+		}
+}
+
+function flows_text(n) { return n == 16777216 ? "new flows" : n " flow" (n == 1 ? "" : "s") }
+
+function report_programs(    i, p) {
+	print "\nPrograms by BPF_PROG_TEST_RUN, ns gross (median / min; the wrapper alone)"
+	for (i = 1; i <= count["prog"]; i++) {
+		split(names["prog", i], p, " ")
+		printf "%-28s %12s  %7.0f / %.0f  (%.0f)\n", p[1], flows_text(p[2]), value["prog_ns", p[1], p[2]], \
+			value["prog_min", p[1], p[2]], value["prog_base", p[1], p[2]]
+	}
+}
+
+function report_stats(    i, j, v, a, stat, null) {
+	print "\nPrograms under real traffic by bpf_stats, ns a run (median of the blasts)"
+	for (i = 1; i <= count["stats"]; i++) {
+		v = names["stats", i]
+		for (j = 1; j <= n_stats[v]; j++) a[j] = stats[v, j]
+		stat[v] = middle(a, n_stats[v])
+	}
+	null = stat["plain/bench_null"]
+	for (i = 1; i <= count["stats"]; i++) {
+		v = names["stats", i]
+		if (v ~ /bench_null$/) printf "%-28s %7.0f\n", v, stat[v]
+		else printf "%-28s %7.0f   less the null program %7.0f\n", v, stat[v], stat[v] - null
+	}
+}
+
+# A line "PART MEASURE VARIANT AGAINST OP LIMIT" of the table of targets against what was measured.
+function judge(f,    m, have, got, what, format, verdict) {
+	m = f[2]
+	format = "%.3f"
+	what = m " " f[3] " / " f[4]
+	if (m == "prog_ns") {
+		have = (m, f[3], f[4]) in value
+		got = have ? value[m, f[3], f[4]] : 0
+		what = "program " f[3] ", " flows_text(f[4]) ", ns"
+		format = "%.0f"
+	} else if (m == "control_ms") {
+		have = (m, f[3], 0) in value
+		got = have ? value[m, f[3], 0] : 0
+		what = "10 000 services x 10 backends, " f[3] ", ms"
+	} else if (sub(/^less_/, "", m)) {
+		have = ratio(m, f[3], f[4])
+		got = 100 * (1 - ratio_med)
+		what = m " of " f[3] " less than " f[4] ", %"
+		format = "%.1f"
+	} else {
+		have = ratio(m, f[3], f[4])
+		got = ratio_med
+	}
+	if (!have) {
+		verdict = "----"
+		unknown++
+	} else if (f[5] == "<=" ? got <= f[6] : got >= f[6]) {
+		verdict = "ok  "
+	} else {
+		verdict = "MISS"
+		missed++
+	}
+	printf "%s %-46s %8s  wanted %s %s\n", verdict, what, have ? sprintf(format, got) : "not run", f[5], f[6]
+}
+
+END {
+	n = split(parts, p, " ")
+	for (i = 1; i <= n; i++) wanted[p[i]] = 1
+	if ("paths" in wanted) report_paths()
+	if ("services" in wanted) report_services()
+	if (count["prog"]) report_programs()
+	if (count["stats"]) report_stats()
+	print "\nTargets"
+	missed = unknown = 0
+	n = split(targets, t, "\n")
+	for (i = 1; i <= n; i++)
+		if (t[i] !~ /^#/ && split(t[i], f, " ") == 6 && f[1] in wanted) judge(f)
 	print missed " missed, " unknown " not measured"
 }

@@ -69,7 +69,7 @@ static int dial(const struct bench *b)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (const struct sockaddr *)&b->addr, b->addr_len))
+	if (connect(fd, (const struct sockaddr *)&b->to, b->to_len))
 		bench_fail("connect");
 	return fd;
 }
