@@ -189,7 +189,7 @@ static int settle_pods(struct bare *bare, uint32_t ifindex, struct err *err)
 static void refresh(struct bare *bare, const struct attach_hook *hook)
 {
 	static const enum attach_role roles[] = { [PLANE_FROM_POD] = ATTACH_POD, [PLANE_FROM_NET] = ATTACH_UNDERLAY,
-						  [PLANE_FROM_DEV] = ATTACH_DEVICE };
+						  [PLANE_FROM_DEV] = ATTACH_DEVICE, [PLANE_TO_POD] = ATTACH_TO_POD };
 	struct err err = { 0 };
 	int code;
 
@@ -206,7 +206,10 @@ static void refresh(struct bare *bare, const struct attach_hook *hook)
 static int settle_hooks(struct bare *bare, uint32_t ifindex, const char *ifname, enum attach_role role,
 			enum config_xdp xdp, struct err *err)
 {
-	struct hook_want want = { .ifindex = ifindex, .role = role, .xdp = xdp };
+	/* A pod's interface has a second one, for what is sent to it. */
+	struct hook_want want[] = { { .ifindex = ifindex, .role = role, .xdp = xdp },
+				    { .ifindex = ifindex, .role = ATTACH_TO_POD } };
+	size_t n_want = role == ATTACH_POD ? 2 : 1;
 	auto_free struct attach_hook *have = NULL;
 	auto_free struct hook_op *ops = NULL;
 	struct hooks_result result = { 0 };
@@ -216,14 +219,15 @@ static int settle_hooks(struct bare *bare, uint32_t ifindex, const char *ifname,
 
 	if (code)
 		return code;
-	snprintf(want.name, sizeof(want.name), "%s", ifname);
+	for (size_t i = 0; i < n_want; i++)
+		snprintf(want[i].name, sizeof(want[i].name), "%s", ifname);
 	for (size_t i = 0; i < n_have; i++) {
 		if (have[i].ifindex == ifindex)
 			have[n_here++] = have[i];
 		else
 			refresh(bare, &have[i]);
 	}
-	if (hooks_plan(&want, 1, have, n_here, &ops, &n_ops))
+	if (hooks_plan(want, n_want, have, n_here, &ops, &n_ops))
 		return err_set(err, -ENOMEM, "out of memory");
 	hooks_apply(&bare->plane, ops, n_ops, &failures, &result);
 	if (result.failures)

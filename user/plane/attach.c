@@ -123,10 +123,10 @@ static int fill_filter(const struct plane *plane, const struct pinned *pin,
 		       struct attach_hook *hook, struct err *err)
 {
 	if_indextoname(pin->ifindex, hook->ifname);
-	return attach_tc_find(plane, pin->ifindex, &hook->prog_id, err);
+	return attach_tc_find(plane, pin->kind, pin->ifindex, &hook->prog_id, err);
 }
 
-static enum plane_prog which_prog(const char *name, enum attach_how how)
+static enum plane_prog which_prog(const char *name, enum hook_kind kind)
 {
 	int i;
 
@@ -134,7 +134,9 @@ static enum plane_prog which_prog(const char *name, enum attach_how how)
 		if (!strcmp(plane_prog_names[i], name))
 			return (enum plane_prog)i;
 	/* A filter that was taken off, or a program of another version. */
-	return how == ATTACH_XDP_NATIVE || how == ATTACH_XDP_GENERIC ? PLANE_XDP : PLANE_FROM_NET;
+	if (hook_is_egress(kind))
+		return PLANE_TO_POD;
+	return kind == HOOK_XDP_NATIVE || kind == HOOK_XDP_GENERIC ? PLANE_XDP : PLANE_FROM_NET;
 }
 
 static int fill_hook(const struct plane *plane, const struct pinned *pin, struct attach_hook *hook,
@@ -153,7 +155,7 @@ static int fill_hook(const struct plane *plane, const struct pinned *pin, struct
 	if (code)
 		return code;
 	hook_prog_is_ours(plane, hook->prog_id, name);
-	hook->prog = which_prog(name, hook->how);
+	hook->prog = which_prog(name, pin->kind);
 	hook->current = hook->ifname[0] && hook->prog_id &&
 			hook->prog_id == pin_prog_id(plane->prog_fd[hook->prog]);
 	return 0;

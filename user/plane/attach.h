@@ -41,7 +41,7 @@ int attach_xdp(struct plane *plane, uint32_t ifindex, bool native, struct err *e
 /* Take our XDP program off @ifindex, whichever its mode; tc stays. 0 also when nothing was there. */
 int attach_xdp_remove(struct plane *plane, uint32_t ifindex, struct err *err);
 /*
- * Take all of ours off @ifindex (tc and XDP). An empty clsact qdisc that we made is removed too. 0
+ * Take all of ours off @ifindex (tc of both directions, and XDP). An empty clsact qdisc that we made is removed too. 0
  * also when nothing was there, or the interface is gone.
  */
 int attach_remove(struct plane *plane, uint32_t ifindex, struct err *err);

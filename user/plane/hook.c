@@ -24,8 +24,11 @@ static const struct {
 	enum attach_how how;
 } kinds[HOOK_KIND_COUNT] = {
 	[HOOK_TCX] = { "tcx-", ATTACH_TCX },
+	[HOOK_TCX_EGRESS] = { "tcx_egress-", ATTACH_TCX },
 	[HOOK_CLSACT] = { "clsact-", ATTACH_CLSACT },
 	[HOOK_FILTER] = { "filter-", ATTACH_CLSACT },
+	[HOOK_CLSACT_EGRESS] = { "clsact_egress-", ATTACH_CLSACT },
+	[HOOK_FILTER_EGRESS] = { "filter_egress-", ATTACH_CLSACT },
 	[HOOK_XDP_NATIVE] = { "xdp_native-", ATTACH_XDP_NATIVE },
 	[HOOK_XDP_GENERIC] = { "xdp_generic-", ATTACH_XDP_GENERIC },
 };
@@ -33,6 +36,11 @@ static const struct {
 enum attach_how hook_how(enum hook_kind kind)
 {
 	return kinds[kind].how;
+}
+
+bool hook_is_egress(enum hook_kind kind)
+{
+	return kind == HOOK_TCX_EGRESS || kind == HOOK_CLSACT_EGRESS || kind == HOOK_FILTER_EGRESS;
 }
 
 void hook_path(const struct plane *plane, enum hook_kind kind, uint32_t ifindex,

@@ -15,18 +15,22 @@
 /*
  * tcx and XDP: the link is pinned. A clsact filter has none: its program is, so that the filter is
  * known again whoever reads it; HOOK_CLSACT when the qdisc is ours too, HOOK_FILTER when it was
- * there before.
+ * there before. The kinds on egress are apart: a pod's interface has both.
  */
 enum hook_kind {
 	HOOK_TCX,
+	HOOK_TCX_EGRESS,
 	HOOK_CLSACT,
 	HOOK_FILTER,
+	HOOK_CLSACT_EGRESS,
+	HOOK_FILTER_EGRESS,
 	HOOK_XDP_NATIVE,
 	HOOK_XDP_GENERIC,
 	HOOK_KIND_COUNT
 };
 
 enum attach_how hook_how(enum hook_kind kind);
+bool hook_is_egress(enum hook_kind kind);
 void hook_path(const struct plane *plane, enum hook_kind kind, uint32_t ifindex,
 	       char ret_path[PIN_PATH_MAX]);
 /* False for a name that is none of ours, or of a pin being replaced. */
@@ -61,8 +65,11 @@ const char *hook_ifname(uint32_t ifindex, char buf[32]);
 /* ---- attach_tc.c, attach_xdp.c ---- */
 
 int attach_tc_remove(struct plane *plane, uint32_t ifindex, struct err *err);
-/* The id of our filter's program on @ifindex, 0 when there is no filter of ours. */
-int attach_tc_find(const struct plane *plane, uint32_t ifindex, uint32_t *ret_prog_id,
-		   struct err *err);
+/*
+ * The id of our filter's program on @ifindex, on that side of it which @kind names; 0 when there is
+ * no filter of ours.
+ */
+int attach_tc_find(const struct plane *plane, enum hook_kind kind, uint32_t ifindex,
+		   uint32_t *ret_prog_id, struct err *err);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define UAPI_BPF_TCX_INGRESS 46
+#define UAPI_BPF_TCX_EGRESS 47
 #define UAPI_BPF_F_BEFORE (1u << 3)
 #define UAPI_MPROG_MAX 64 /* programs on one hook */
 
