@@ -133,7 +133,7 @@ static int end(const struct nlmsghdr *nlh, void *data)
 static int talk(struct hunt *hunt, struct nlmsghdr *nlh)
 {
 	/* Both begin with the code: struct nlmsgerr, and the payload of NLMSG_DONE. */
-	static const mnl_cb_t ends[] = { [NLMSG_ERROR] = end, [NLMSG_DONE] = end };
+	static mnl_cb_t ends[] = { [NLMSG_ERROR] = end, [NLMSG_DONE] = end };
 	unsigned int port = mnl_socket_get_portid(hunt->sock);
 	int more = MNL_CB_OK;
 	ssize_t len;
