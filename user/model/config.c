@@ -251,6 +251,7 @@ static const struct config_key top_keys[] = {
 	{ "pods", config_read_pods },
 	{ "xdp", config_read_xdp },
 	{ "socket_lb", config_read_socket_lb },
+	{ "north_south", config_read_north_south },
 	{ "mode", read_default_mode },
 	{ "tunnel", config_read_tunnel },
 	{ "stale_after", config_read_stale_after },
@@ -273,7 +274,8 @@ static int new_config(const char *file, struct config **ret_config)
 	c->bpffs = strdup("/sys/fs/bpf");
 	c->run_dir = strdup("/run/xmesh");
 	c->state_dir = strdup("/var/lib/xmesh");
-	if (!c->file || !c->bpffs || !c->run_dir || !c->state_dir)
+	c->socket_lb = strdup("auto");
+	if (!c->file || !c->bpffs || !c->run_dir || !c->state_dir || !c->socket_lb)
 		goto no_memory;
 	for (size_t i = 0; i < ARRAY_SIZE(globs); i++) {
 		c->pod_globs[i] = strdup(globs[i]);
@@ -358,6 +360,7 @@ void config_free(struct config *config)
 	free(config->peers);
 	free(config->warnings);
 	free(config->metrics_listen);
+	free(config->socket_lb);
 	free(config->own.dir);
 	free(config->bpffs);
 	free(config->run_dir);

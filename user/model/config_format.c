@@ -150,6 +150,10 @@ char *config_format(const struct config *config)
 	print_key(out, "device", c->device);
 	print_interfaces(out, c);
 	fprintf(out, "xdp: %s\n", config_xdp_words[c->xdp]);
+	print_key(out, "socket_lb", c->socket_lb);
+	fprintf(out, "north_south: {return_own: %s, return_peers: %s}\n",
+		c->return_own_entry ? "entry" : "direct",
+		c->return_peers_direct ? "direct" : "entry");
 	print_mode(out, &c->own);
 	fprintf(out, "\ntunnel: {protocol: vxlan, port: %u, id: %u, family: %s}\n", c->tunnel_port,
 		c->tunnel_id, config_family_words[c->tunnel_family]);

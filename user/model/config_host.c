@@ -13,9 +13,13 @@
 #include "model/config_reader.h"
 #include "model/config_words.h"
 
-/* plane.dir[] holds <bpffs>/xmesh/<instance>, a socket's address <run_dir>/<instance>.sock. */
+/*
+ * plane.dir[] holds <bpffs>/xmesh/<instance>, a socket's address <run_dir>/<instance>.sock, struct
+ * sockets_place a cgroup.
+ */
 #define BPFFS_MAX 200
 #define RUN_DIR_MAX 64
+#define CGROUP_MAX 255
 #define GLOB_MAX 63
 
 static int read_abs_path(struct config_reader *r, const struct doc *value, size_t max, char **field)
@@ -260,10 +264,48 @@ int config_read_socket_lb(struct config_reader *r, const struct doc *value)
 {
 	const char *text = value->text;
 
-	if (text && (!strcmp(text, "auto") || !strcmp(text, "off")))
-		return 0;
-	return FAIL(r, value,
-		    "this version balances no services at the socket: write auto or off");
+	if (!text || (strcmp(text, "auto") && strcmp(text, "off") && *text != '/'))
+		return FAIL(r, value,
+			    "must be auto, off or the path of a cgroup v2 folder, as in "
+			    "/sys/fs/cgroup");
+	if (*text == '/')
+		return read_abs_path(r, value, CGROUP_MAX, &r->config->socket_lb);
+	return config_set_text(r, text, &r->config->socket_lb);
+}
+
+/* By who the entry node is: of our cluster or of a peer's. */
+static const char *const return_words[] = { "direct", "entry", NULL };
+
+static int read_return_own(struct config_reader *r, const struct doc *value)
+{
+	unsigned int way;
+	int rc;
+
+	rc = config_get_word(r, value, return_words, &way);
+	if (!rc)
+		r->config->return_own_entry = way == 1;
+	return rc;
+}
+
+static int read_return_peers(struct config_reader *r, const struct doc *value)
+{
+	unsigned int way;
+	int rc;
+
+	rc = config_get_word(r, value, return_words, &way);
+	if (!rc)
+		r->config->return_peers_direct = way == 0;
+	return rc;
+}
+
+int config_read_north_south(struct config_reader *r, const struct doc *value)
+{
+	static const struct config_key keys[] = {
+		{ "return_own", read_return_own },
+		{ "return_peers", read_return_peers },
+	};
+
+	return READ_MAP(r, value, keys);
 }
 
 static int read_tunnel_protocol(struct config_reader *r, const struct doc *value)
@@ -313,11 +355,11 @@ int config_read_tunnel(struct config_reader *r, const struct doc *value)
 	return READ_MAP(r, value, keys);
 }
 
-/* ---- staleness, metrics: for later versions ---- */
+/* ---- staleness; what is for later versions ---- */
 
 static int read_age(struct config_reader *r, const struct doc *value, uint64_t *field)
 {
-	uint64_t ms, before = *field;
+	uint64_t ms;
 	const char *text;
 	int rc;
 
@@ -328,7 +370,7 @@ static int read_age(struct config_reader *r, const struct doc *value, uint64_t *
 	if (rc)
 		return config_fail(r, value, rc);
 	*field = ms;
-	return ms == before ? 0 : config_warn_no_effect(r, value);
+	return 0;
 }
 
 int config_read_stale_after(struct config_reader *r, const struct doc *value)
@@ -338,7 +380,11 @@ int config_read_stale_after(struct config_reader *r, const struct doc *value)
 
 int config_read_remove_after(struct config_reader *r, const struct doc *value)
 {
-	return read_age(r, value, &r->config->remove_after_ms);
+	uint64_t before = r->config->remove_after_ms;
+	int rc;
+
+	rc = read_age(r, value, &r->config->remove_after_ms);
+	return rc || r->config->remove_after_ms == before ? rc : config_warn_no_effect(r, value);
 }
 
 int config_read_max_shrink(struct config_reader *r, const struct doc *value)

@@ -73,6 +73,7 @@ int config_read_underlay(struct config_reader *r, const struct doc *value);
 int config_read_pods(struct config_reader *r, const struct doc *value);
 int config_read_xdp(struct config_reader *r, const struct doc *value);
 int config_read_socket_lb(struct config_reader *r, const struct doc *value);
+int config_read_north_south(struct config_reader *r, const struct doc *value);
 int config_read_tunnel(struct config_reader *r, const struct doc *value);
 int config_read_stale_after(struct config_reader *r, const struct doc *value);
 int config_read_remove_after(struct config_reader *r, const struct doc *value);

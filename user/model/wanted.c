@@ -316,6 +316,30 @@ static void add_name(struct wanted_builder *b, const struct wanted_member *m)
 	}
 }
 
+/* What has no way here was told of where a prefix or an address asked for one. */
+static int add_path(struct wanted_builder *b, const struct wanted_member *m, struct ways *ways)
+{
+	const struct wanted_reach *reach = &ways->reach[WAY_TUNNEL];
+	struct wanted_path *p;
+	int rc;
+
+	if (m->own)
+		return 0;
+	b->quiet = true;
+	rc = find_way(b, m, ways, WAY_TUNNEL);
+	b->quiet = false;
+	if (rc || !reach->path)
+		return rc;
+	p = &b->wanted->paths[b->wanted->n_paths++];
+	p->number = m->number;
+	fill_way(m, reach, XM_MODE_TUNNEL, &p->path.route);
+	if (reach->path->has_macs) {
+		memcpy(p->path.next_mac, reach->path->next_mac, sizeof(p->path.next_mac));
+		memcpy(p->path.own_mac, reach->path->own_mac, sizeof(p->path.own_mac));
+	}
+	return 0;
+}
+
 static int add_member(struct wanted_builder *b, const struct wanted_member *m)
 {
 	struct ways ways = { 0 };
@@ -326,7 +350,9 @@ static int add_member(struct wanted_builder *b, const struct wanted_member *m)
 		/* The address is entered once, as ours: see add_nodes(). */
 		return wanted_left_out(b, m, "it has our own address (is node.name right?)");
 	rc = add_nodes(b, m, &ways);
-	return rc ? rc : add_member_routes(b, m, &ways);
+	if (!rc)
+		rc = add_member_routes(b, m, &ways);
+	return rc ? rc : add_path(b, m, &ways);
 }
 
 static void add_clusters(struct wanted_builder *b)
@@ -401,6 +427,10 @@ static void fill_config(struct wanted_builder *b)
 		out->flags |= XM_CFG_SOURCE_CHECK;
 	if (carries_local(b))
 		out->flags |= XM_CFG_CARRY_LOCAL;
+	if (c->return_own_entry)
+		out->flags |= XM_CFG_RETURN_OWN_ENTRY;
+	if (c->return_peers_direct)
+		out->flags |= XM_CFG_RETURN_PEER_DIRECT;
 	out->cluster = c->own.id;
 	out->port = htons(c->tunnel_port);
 	out->vni = c->tunnel_id;
@@ -425,6 +455,14 @@ static int compare_name(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int compare_path(const void *a, const void *b)
+{
+	uint32_t x = ((const struct wanted_path *)a)->number;
+	uint32_t y = ((const struct wanted_path *)b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
 static int compare_cluster(const void *a, const void *b)
 {
 	return (int)((const struct wanted_cluster *)a)->id -
@@ -438,6 +476,7 @@ static void sort_tables(struct wanted *w)
 	qsort(w->nodes, w->n_nodes, sizeof(*w->nodes), compare_addr);
 	qsort(w->names, w->n_names, sizeof(*w->names), compare_name);
 	qsort(w->clusters, w->n_clusters, sizeof(*w->clusters), compare_cluster);
+	qsort(w->paths, w->n_paths, sizeof(*w->paths), compare_path);
 }
 
 static int allocate(struct wanted_builder *b, const struct pods *pods, struct err *err)
@@ -458,10 +497,11 @@ static int allocate(struct wanted_builder *b, const struct pods *pods, struct er
 	w->nodes = calloc(2 * n + 2, sizeof(*w->nodes));
 	w->names = calloc(n, sizeof(*w->names));
 	w->clusters = calloc(b->mesh->n_clusters, sizeof(*w->clusters));
+	w->paths = calloc(n, sizeof(*w->paths));
 	w->pods = calloc(n_pods + 1, sizeof(*w->pods));
 	w->ifaces = calloc(n_ifaces + 1, sizeof(*w->ifaces));
-	if (!w->routes || !w->nodes || !w->names || !w->clusters || !w->pods || !w->ifaces ||
-	    wanted_kernel_allocate(b))
+	if (!w->routes || !w->nodes || !w->names || !w->clusters || !w->paths || !w->pods ||
+	    !w->ifaces || wanted_kernel_allocate(b))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -532,6 +572,7 @@ void wanted_free(struct wanted *wanted)
 	free(wanted->nodes);
 	free(wanted->names);
 	free(wanted->clusters);
+	free(wanted->paths);
 	free(wanted->pods);
 	free(wanted->ifaces);
 	free(wanted->kroutes);

@@ -14,6 +14,7 @@
 /* How the underlay reaches an address, as the kernel answered (RTM_GETROUTE). */
 struct fact_path {
 	struct xm_addr dst;
+	struct xm_addr next_hop; /* the gateway, else dst itself */
 	uint32_t ifindex;
 	uint32_t mtu;    /* of route or interface: IP packet size */
 	bool onlink;     /* no gateway */
@@ -111,7 +112,9 @@ struct wanted {
  * MTU - XM_OVERHEAD_V4 or _V6; native: path MTU. Gateways on xmesh0: the node's IPv4 address for
  * IPv4 prefixes if it has one, else the link-local address fe80::/64 + EUI-64 of its inner MAC.
  * Own-cluster nodes other than ours are like peers' where carried (local.carry; auto = not in
- * facts->foreign), XM_ROUTE_STACK otherwise; our own prefixes are XM_ROUTE_LOCAL. -ENOSPC with a
+ * facts->foreign), XM_ROUTE_STACK otherwise; our own prefixes are XM_ROUTE_LOCAL. Paths are for VIP
+ * traffic, which always goes in the tunnel: every other node that one reaches has one, whatever mode
+ * and local.carry say (since_s stays 0 there, as in the way of an xm_node). -ENOSPC with a
  * sentence when a table would be full. Our own node missing in the own feed is not an error (a
  * note).
  */

@@ -54,6 +54,7 @@ struct wanted_builder {
 	const struct wanted_member *own;
 	size_t n_cidrs;
 	struct wanted_notes notes;
+	bool quiet; /* a node left out is no news: wanted_left_out() notes nothing */
 };
 
 /* How a node is reached for prefixes of one mode and family; path NULL = it is not. */

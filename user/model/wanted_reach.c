@@ -47,6 +47,8 @@ bool wanted_family(const struct wanted_builder *b, const struct node_object *nod
 
 int wanted_left_out(struct wanted_builder *b, const struct wanted_member *m, const char *why)
 {
+	if (b->quiet)
+		return 0;
 	return wanted_note(&b->notes, "Node %s of cluster %s gets no route: %s", m->name,
 			   m->cluster->config->name, why);
 }

@@ -114,8 +114,19 @@ static const struct bad_row {
 
 	{ "xdp unknown", HEAD "xdp: skb\n", "2: xdp: \"skb\": must be off, auto, native or generic" },
 	{ "xdp as a map", HEAD "xdp: {}\n", "2: xdp: must be off, auto" },
-	{ "socket_lb by cgroup is for later", HEAD "socket_lb: /sys/fs/cgroup\n",
-	  "2: socket_lb: this version balances no services at the socket" },
+	{ "socket_lb as an unknown word", HEAD "socket_lb: on\n",
+	  "2: socket_lb: must be auto, off or the path of a cgroup v2 folder" },
+	{ "socket_lb as a map", HEAD "socket_lb: {path: /x}\n", "2: socket_lb: must be auto, off or" },
+	{ "socket_lb by a relative path", HEAD "socket_lb: kubepods\n", "2: socket_lb: must be auto, off" },
+	{ "socket_lb by a path with a line break", HEAD "socket_lb: \"/a\\nb\"\n", "2: socket_lb: " },
+	{ "north_south as a word", HEAD "north_south: entry\n", "2: north_south: must be a map of keys" },
+	{ "return_own unknown", HEAD "north_south: {return_own: dsr}\n",
+	  "2: north_south.return_own: \"dsr\": must be direct or entry" },
+	{ "return_peers unknown", HEAD "north_south: {return_peers: back}\n",
+	  "2: north_south.return_peers: \"back\": must be direct or entry" },
+	{ "a key of north_south mistyped", HEAD "north_south: {return_peer: entry}\n",
+	  "2: north_south: unknown key \"return_peer\": did you mean \"return_peers\"?" },
+	{ "north_south mistyped", HEAD "north_sout: {}\n", "did you mean \"north_south\"?" },
 	{ "mode unknown", HEAD "mode: direct\n", "2: mode: \"direct\": must be tunnel or native" },
 	{ "mode of a family unknown", HEAD "mode: {ipv4: x}\n", "2: mode.ipv4: \"x\"" },
 	{ "mode of an unknown family", HEAD "mode: {ipv5: tunnel}\n", "did you mean \"ipv4\"?" },
@@ -210,6 +221,9 @@ static void check_defaults(const struct config *c)
 	assert_true(c->remove_after_ms == UINT64_MAX);
 	assert_int_equal(c->max_shrink_percent, 50);
 	assert_null(c->metrics_listen);
+	assert_string_equal(c->socket_lb, "auto");
+	assert_false(c->return_own_entry);
+	assert_false(c->return_peers_direct);
 	assert_null(c->own.dir);
 	assert_int_equal(c->n_peers, 0);
 	assert_int_equal(c->n_warnings, 0);
@@ -251,7 +265,8 @@ static const char full[] =
 	"underlay: [eth0, wg0]\n"
 	"pods: {interfaces: ['a?[!0-9]*', '[]x]'], path: stack, source_check: false}\n"
 	"xdp: native\n"
-	"socket_lb: off\n"
+	"socket_lb: /sys/fs/cgroup/unified\n"
+	"north_south: {return_own: entry, return_peers: direct}\n"
 	"mode: {ipv4: native}\n"
 	"tunnel: {protocol: vxlan, port: 65535, id: 16777215, family: ipv6}\n"
 	"stale_after: 90s\n"
@@ -294,6 +309,9 @@ static void check_full(const struct config *c)
 	assert_int_equal(c->remove_after_ms, 1500);
 	assert_int_equal(c->max_shrink_percent, 0);
 	assert_string_equal(c->metrics_listen, "[::1]:9964");
+	assert_string_equal(c->socket_lb, "/sys/fs/cgroup/unified");
+	assert_true(c->return_own_entry);
+	assert_true(c->return_peers_direct);
 	assert_int_equal(c->carry, CONFIG_CARRY_NO);
 	assert_string_equal(c->own.dir, "/etc/xmesh/clusters/east");
 	assert_int_equal(c->own.mode4, XM_MODE_NATIVE);
@@ -309,7 +327,7 @@ static void check_full(const struct config *c)
 	assert_string_equal(c->peers[1].dir, "/etc/xmesh/../n");
 	assert_int_equal(c->peers[2].mode4, XM_MODE_NATIVE);
 	assert_int_equal(c->peers[2].mode6, XM_MODE_NATIVE);
-	assert_int_equal(c->n_warnings, 4);
+	assert_int_equal(c->n_warnings, 3);
 }
 
 static void every_key_is_read(void **state)
@@ -318,19 +336,21 @@ static void every_key_is_read(void **state)
 
 	check_full(c);
 	assert_int_equal(c->own.line, 1);
-	assert_int_equal(c->peers[1].line, 21);
+	assert_int_equal(c->peers[1].line, 22);
 	assert_string_equal(c->warnings[0],
-			    FILE_NAME ":14: stale_after has no effect in this version");
-	assert_string_equal(c->warnings[3],
-			    FILE_NAME ":17: metrics.listen has no effect in this version");
+			    FILE_NAME ":16: remove_after has no effect in this version");
+	assert_string_equal(c->warnings[2],
+			    FILE_NAME ":18: metrics.listen has no effect in this version");
 	config_free(c);
 }
 
 static void what_is_written_back_is_read_as_the_same(void **state)
 {
-	static const char *const texts[] = { full, HEAD, HEAD "pods: {interfaces: []}\n" };
+	static const char *const texts[] = { full, HEAD, HEAD "pods: {interfaces: []}\n",
+					     HEAD "socket_lb: off\n"
+					     "north_south: {return_own: direct, return_peers: entry}\n" };
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		struct config *c = parse_good(texts[i]), *again;
 		char *once = config_format(c), *twice;
 
