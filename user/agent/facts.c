@@ -93,7 +93,8 @@ static int collect_nodes(const struct mesh *mesh, const struct xm_addr *own4, co
 	return 0;
 }
 
-static int read_paths(struct nl *nl, const struct mesh *mesh, struct host_facts *facts, struct err *err)
+static int read_paths(struct nl *nl, const struct mesh *mesh, const struct net_tables *tables,
+		      struct host_facts *facts, struct err *err)
 {
 	int code = collect_nodes(mesh, &facts->facts.addr4, &facts->facts.addr6, &facts->paths,
 				 &facts->facts.n_paths);
@@ -107,7 +108,7 @@ static int read_paths(struct nl *nl, const struct mesh *mesh, struct host_facts 
 		code = tables_path(nl, &dst, &facts->paths[i], err);
 		if (code)
 			return code;
-		facts->paths[i].dst = dst;
+		tables_macs(tables, &facts->paths[i]);
 	}
 	return 0;
 }
@@ -159,7 +160,7 @@ int facts_read(struct nl *nl, const struct config *config, const struct mesh *me
 		return err_set(err, -errno, "the host has no readable name: set node.name");
 	facts.facts.underlay_mtu = underlay_mtu(config, tables);
 	facts.facts.now_s = time(NULL);
-	code = read_paths(nl, mesh, &facts, err);
+	code = read_paths(nl, mesh, tables, &facts, err);
 	if (code)
 		goto out;
 	code = tables_foreign(nl, &facts.foreign, &facts.facts.n_foreign, err);

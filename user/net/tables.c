@@ -317,6 +317,7 @@ static int take_path(const struct nlmsghdr *nlh, void *data)
 	path->ifindex = route.ifindex;
 	path->mtu = route.mtu;
 	path->onlink = xm_addr_is_zero(&route.gateway);
+	path->next_hop = path->onlink ? path->dst : route.gateway;
 	return MNL_CB_OK;
 }
 
@@ -385,6 +386,32 @@ int tables_path(struct nl *nl, const struct xm_addr *dst, struct fact_path *ret_
 		path = (struct fact_path){ .dst = *dst };
 	*ret_path = path;
 	return 0;
+}
+
+void tables_macs(const struct net_tables *tables, struct fact_path *path)
+{
+	static const __u8 none[6];
+	const struct link_fact *link = NULL;
+
+	path->has_macs = false;
+	for (size_t i = 0; path->reachable && i < tables->n_links; i++)
+		if (tables->links[i].ifindex == path->ifindex)
+			link = &tables->links[i];
+	/* WireGuard's has none. */
+	if (!link || !memcmp(link->mac, none, sizeof(none)))
+		return;
+	for (size_t i = 0; i < tables->n_neighs; i++) {
+		const struct neigh_fact *neigh = &tables->neighs[i];
+
+		if (neigh->ifindex != path->ifindex || !neigh->usable ||
+		    !xm_addr_eq(&neigh->addr, &path->next_hop) ||
+		    !memcmp(neigh->mac, none, sizeof(none)))
+			continue;
+		memcpy(path->next_mac, neigh->mac, sizeof(path->next_mac));
+		memcpy(path->own_mac, link->mac, sizeof(path->own_mac));
+		path->has_macs = true;
+		return;
+	}
 }
 
 /* ---- foreign prefixes ------------------------------------------------------------------------ */

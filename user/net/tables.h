@@ -31,6 +31,8 @@ int tables_addrs(struct nl *nl, uint32_t ifindex, struct xm_addr **ret_addrs, si
  */
 int tables_path(struct nl *nl, const struct xm_addr *dst, struct fact_path *ret_path,
 		struct err *err);
+/* has_macs and both MACs of @path, from what @tables knows of its next hop and interface. */
+void tables_macs(const struct net_tables *tables, struct fact_path *path);
 
 /*
  * Prefixes of the main table, not default, not ours by protocol, not via lo: for local.carry: auto.
