@@ -112,10 +112,13 @@ proxies_up() {
 		proxy_start p1 tls1
 	proxy_config "$(addr 4 2):15002 ssl crt $tls/server.pem ca-file $tls/ca.pem verify required" \
 		"127.0.0.1:9000" | proxy_start p2 tls2
-	wait_for 10 proxy_answers 15001 && wait_for 10 proxy_answers 15002 || {
-		cat "$work"/{plain,tls}[12].log >&2
-		die "the sidecars do not answer"
-	}
+	local port
+	for port in 15001 15002; do
+		wait_for 10 proxy_answers "$port" || {
+			cat "$work"/{plain,tls}[12].log >&2
+			die "the sidecars do not answer"
+		}
+	done
 }
 proxy_answers() { # proxy_answers PORT
 	"$out/rr" --mode crr --client "$(ns proxy-p1)" --server "$(ns proxy-p2)" --addr 127.0.0.1 --to-port "$1" \

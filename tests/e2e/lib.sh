@@ -112,6 +112,20 @@ counter_moves() { # NODE REASON COMMAND...
 	[ "$after" -gt "$before" ]
 }
 
+# counter_at NODE HOOK REASON: the same of one hook.
+counter_at() {
+	lab_x "$1" --json map dump xm_counters |
+		jq "[.. | objects | select(.reason? == \"$3\" and .hook? == \"$2\") | .packets] | add // 0"
+}
+counter_moves_at() { # NODE HOOK REASON COMMAND...
+	local before after
+	before=$(counter_at "$1" "$2" "$3")
+	"${@:4}"
+	after=$(counter_at "$1" "$2" "$3")
+	echo "$2/$3: $before -> $after"
+	[ "$after" -gt "$before" ]
+}
+
 iperf_server() { # NAME [OPTION...]
 	lab_bg "$1" "iperf-$1" iperf3 -s "${@:2}"
 	lab_wait 5 lab_listens "$1" 5201
@@ -129,3 +143,42 @@ udp_moves() {
 	jq -c '[.error, .end.sum.packets, .end.sum.lost_packets]' "$LAB_DIR/udp.json"
 	jq -e '.end.sum.packets > 50 and .end.sum.lost_percent < 1' "$LAB_DIR/udp.json"
 }
+
+# ---- global services ----
+
+# conn_build: tests/e2e/conn.c, for `conn` below.
+conn_build() {
+	gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -o "$LAB_DIR/conn" "$LAB_TOP/tests/e2e/conn.c"
+}
+# conn_serve POD|NODE: a page of it on 8080 and "its name, and an echo" on 9090, TCP and UDP.
+conn_serve() {
+	lab_serve "$1"
+	lab_bg "$1" "conn-$1" "$LAB_DIR/conn" serve "$1" 9090
+	lab_wait 10 lab_listens "$1" 9090
+}
+# as MODE POD COMMAND...: with the socket programs (socket) or without them (packet).
+as() {
+	case $1 in
+	socket) lab_in "${@:2}" ;;
+	packet) lab_exec "${@:2}" ;;
+	esac
+}
+conn() { as "$1" "$2" "$LAB_DIR/conn" "${@:3}"; } # MODE POD CONN-ARGUMENT...
+sockets() { as "$1" "$2" "$LAB_TOP/tests/e2e/sockets.py" "${@:3}"; } # MODE POD SOCKETS-ARGUMENT...
+
+# shares MODE POD ADDRESS N: how many of N connections each server got: "NAME N" lines.
+shares() { conn "$1" "$2" count "$3" 7 "$4"; }
+# only_from NAMES: of such lines on stdin: exactly those answered, nothing failed.
+only_from() {
+	local want seen
+	tee "$LAB_DIR/shares" >&2
+	want=$(tr ' ' '\n' <<<"$1" | sort | paste -sd' ')
+	seen=$(awk '$1 != "failed" { print $1 }' "$LAB_DIR/shares" | sort | paste -sd' ')
+	echo "answered: $seen; wanted: $want" >&2
+	[ "$seen" = "$want" ] && grep -qx 'failed 0' "$LAB_DIR/shares"
+}
+# answered_by MODE POD ADDRESS "NAME...": within 10 s those and no others answer.
+answered_by() {
+	lab_wait 10 answered_now "$@" || answered_now "$@"
+}
+answered_now() { shares "$1" "$2" "$3" 200 | only_from "$4"; }
