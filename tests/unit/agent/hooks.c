@@ -24,6 +24,7 @@ struct row {
 
 #define UNDERLAY(i, x) { .ifindex = i, .name = "eth", .role = ATTACH_UNDERLAY, .xdp = x }
 #define POD(i) { .ifindex = i, .name = "veth", .role = ATTACH_POD }
+#define TO_POD(i) { .ifindex = i, .name = "veth", .role = ATTACH_TO_POD }
 #define HAVE(i, p, h, c) { .ifindex = i, .ifname = "x", .prog = p, .how = h, .current = c }
 
 static const struct row rows[] = {
@@ -48,6 +49,13 @@ static const struct row rows[] = {
 	{ "XDP in the other mode is changed, tc stays", { UNDERLAY(2, CONFIG_XDP_GENERIC) },
 	  { HAVE(2, PLANE_FROM_NET, ATTACH_TCX, true), HAVE(2, PLANE_XDP, ATTACH_XDP_NATIVE, true) },
 	  "xdp 2, " },
+	{ "a pod's interface has a program for each direction", { POD(3), TO_POD(3) },
+	  { HAVE(3, PLANE_FROM_POD, ATTACH_TCX, true) }, "tc 3, " },
+	{ "both are left alone when they are current", { POD(3), TO_POD(3) },
+	  { HAVE(3, PLANE_FROM_POD, ATTACH_TCX, true), HAVE(3, PLANE_TO_POD, ATTACH_CLSACT, true) }, "" },
+	{ "both directions of what is not wanted go in one", { POD(4) },
+	  { HAVE(3, PLANE_FROM_POD, ATTACH_TCX, true), HAVE(3, PLANE_TO_POD, ATTACH_TCX, true) },
+	  "remove 3, tc 4, " },
 	{ "XDP is never put on a pod's interface", { POD(3) }, { HAVE(3, PLANE_XDP, ATTACH_XDP_NATIVE, true) },
 	  "remove xdp 3, tc 3, " },
 };
@@ -83,12 +91,27 @@ static void says_what(void **state)
 	assert_string_equal(text, "detach from interface 7, which is gone");
 }
 
+static void auto_is_native_where_it_gains(void **state)
+{
+	struct config config = { .xdp = CONFIG_XDP_AUTO };
+
+	assert_int_equal(xdp_effective(&config, true, true), CONFIG_XDP_NATIVE);
+	assert_int_equal(xdp_effective(&config, false, true), CONFIG_XDP_OFF);
+	assert_int_equal(xdp_effective(&config, true, false), CONFIG_XDP_OFF);
+	config.xdp = CONFIG_XDP_GENERIC;
+	assert_int_equal(xdp_effective(&config, false, false), CONFIG_XDP_GENERIC);
+	config.xdp = CONFIG_XDP_OFF;
+	assert_int_equal(xdp_effective(&config, true, true), CONFIG_XDP_OFF);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 1];
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2];
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		tests[i] = (struct CMUnitTest){ rows[i].name, check, NULL, NULL, (void *)&rows[i] };
 	tests[ARRAY_SIZE(rows)] = (struct CMUnitTest){ "an operation is told in words", says_what, NULL, NULL, NULL };
+	tests[ARRAY_SIZE(rows) + 1] = (struct CMUnitTest){ "xdp: auto is native on cards, for VIPs",
+							   auto_is_native_where_it_gains, NULL, NULL, NULL };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,7 +350,7 @@ static void what_is_written_back_is_read_as_the_same(void **state)
 					     HEAD "socket_lb: off\n"
 					     "north_south: {return_own: direct, return_peers: entry}\n" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		struct config *c = parse_good(texts[i]), *again;
 		char *once = config_format(c), *twice;
 

@@ -63,6 +63,33 @@ static void a_tunnel_over_ipv6_costs_twenty_bytes_more(void **state)
 	wanted_free(w);
 }
 
+/* VIP traffic goes in the tunnel to every other node, whatever carries pods. */
+static void every_other_node_has_a_path(void **state)
+{
+	struct wanted *w = built(&(struct scene){ .config = "mode: native\nlocal: {carry: no}\n"
+							    "north_south: {return_own: entry, "
+							    "return_peers: direct}\n",
+						  .unreachable = { "192.0.2.11" } });
+
+	assert_int_equal(w->n_paths, 2);
+	for (size_t i = 0; i < w->n_paths; i++) {
+		const struct xm_route *r = &w->paths[i].path.route;
+		bool near = w->paths[i].number == number(w, "east-2");
+
+		assert_true(near || w->paths[i].number == number(w, "north-1"));
+		assert_int_equal(r->node, w->paths[i].number);
+		assert_int_equal(r->mode, XM_MODE_TUNNEL);
+		assert_int_equal(r->cluster, near ? 1 : 3);
+		assert_addr(&r->outer, near ? "192.0.2.2" : "2001:db8::21");
+		assert_int_equal(r->mtu, near ? 1450 : 1430);
+		assert_int_equal(r->ifindex, ETH0);
+	}
+	assert_true(w->paths[0].number < w->paths[1].number);
+	assert_int_equal(w->config.flags & (XM_CFG_RETURN_OWN_ENTRY | XM_CFG_RETURN_PEER_DIRECT),
+			 XM_CFG_RETURN_OWN_ENTRY | XM_CFG_RETURN_PEER_DIRECT);
+	wanted_free(w);
+}
+
 static void the_annotation_is_the_inner_mac(void **state)
 {
 	static const struct node_row foreign[] = {

@@ -281,6 +281,57 @@ static void a_filter_that_somebody_took_off_is_shown_and_put_on_again(void **sta
 	host_link_del("c4");
 }
 
+/* Both directions of @ifname, as @how, and nothing left afterwards. */
+static void check_both(const char *ifname, bool tcx)
+{
+	struct plane plane = host_load();
+	uint32_t ifindex = host_veth(ifname);
+	struct attach_hook *hooks;
+	char show[64];
+	size_t n;
+
+	plane.features.tcx = tcx;
+	for (int round = 0; round < 2; round++) {
+		assert_done(attach_tc(&plane, ifindex, ATTACH_POD, &err));
+		assert_done(attach_tc(&plane, ifindex, ATTACH_TO_POD, &err));
+		assert_done(attach_list(&plane, &hooks, &n, &err));
+		assert_int_equal(n, 2);
+		assert_int_equal(hooks[0].prog + hooks[1].prog, PLANE_FROM_POD + PLANE_TO_POD);
+		for (size_t i = 0; i < n; i++) {
+			assert_true(hooks[i].current);
+			assert_int_equal(hooks[i].how, tcx ? ATTACH_TCX : ATTACH_CLSACT);
+			assert_int_equal(hooks[i].prog_id, pin_prog_id(plane.prog_fd[hooks[i].prog]));
+		}
+		free(hooks);
+		if (!round) {
+			plane_close(&plane);
+			plane = host_load();
+		}
+	}
+	snprintf(show, sizeof(show), "tc filter show dev %s egress", ifname);
+	if (!tcx)
+		assert_true(host_shows(show, "xm_to_pod"));
+	assert_done(attach_remove(&plane, ifindex, &err));
+	assert_int_equal(count_hooks(&plane), 0);
+	assert_false(host_shows(show, "xm_to_pod"));
+	snprintf(show, sizeof(show), "tc qdisc show dev %s", ifname);
+	assert_false(host_shows(show, "clsact"));
+	host_clean(&plane);
+	host_link_del(ifname);
+}
+
+static void what_a_pod_is_sent_has_a_link_of_its_own(void **state)
+{
+	need_tcx();
+	check_both("e0", true);
+}
+
+static void what_a_pod_is_sent_has_a_filter_of_its_own(void **state)
+{
+	host_need_root();
+	check_both("e1", false);
+}
+
 static void xdp_is_attached_in_the_mode_asked_for(void **state)
 {
 	struct attach_hook hook;
@@ -457,6 +508,8 @@ int main(void)
 		cmocka_unit_test(a_qdisc_of_ours_that_others_use_by_now_stays),
 		cmocka_unit_test(a_filter_of_others_at_our_place_is_named),
 		cmocka_unit_test(a_filter_that_somebody_took_off_is_shown_and_put_on_again),
+		cmocka_unit_test(what_a_pod_is_sent_has_a_link_of_its_own),
+		cmocka_unit_test(what_a_pod_is_sent_has_a_filter_of_its_own),
 		cmocka_unit_test(xdp_is_attached_in_the_mode_asked_for),
 		cmocka_unit_test(an_xdp_program_of_others_is_named_and_stays),
 		cmocka_unit_test(native_xdp_that_the_driver_lacks_is_said),
