@@ -64,7 +64,10 @@ static inline int cgroup_join(const char *path)
 	return fclose(procs);
 }
 
-/* Run @body in a child that has joined the cgroup @path; the test fails when it returns not 0. */
+/*
+ * Run @body in a child that has joined the cgroup @path (NULL: the one that the test is in); the test
+ * fails when it returns not 0.
+ */
 static inline void cgroup_run(const char *path, int (*body)(void))
 {
 	int status;
@@ -74,7 +77,7 @@ static inline void cgroup_run(const char *path, int (*body)(void))
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		if (cgroup_join(path))
+		if (path && cgroup_join(path))
 			_exit(99);
 		_exit(body());
 	}
