@@ -534,6 +534,7 @@ int main(void)
 
 	ROWS_ADD_TEST(&rows, a_tunnel_over_ipv4_has_all_that_is_needed);
 	ROWS_ADD_TEST(&rows, a_tunnel_over_ipv6_costs_twenty_bytes_more);
+	ROWS_ADD_TEST(&rows, every_other_node_has_a_path);
 	ROWS_ADD_TEST(&rows, the_annotation_is_the_inner_mac);
 	ROWS_ADD_TEST(&rows, native_on_the_link_goes_by_way_of_the_node);
 	ROWS_ADD_TEST(&rows, native_behind_a_router_uses_the_route_that_is_there);
