@@ -16,6 +16,30 @@ static void what_every_supported_kernel_has_is_found(void **state)
 	assert_true(found.ringbuf);
 }
 
+static void a_socket_hook_takes_what_it_may_call_and_nothing_else(void **state)
+{
+	const struct bpf_insn redirect[] = {
+		SET(BPF_REG_1, 1), SET(BPF_REG_2, 0),
+		CALL(BPF_FUNC_redirect_peer),
+		SET(BPF_REG_0, 1),
+		EXIT,
+	};
+	const struct bpf_insn refuses[] = { SET(BPF_REG_0, 0), EXIT };
+	struct features found;
+
+	host_need_root();
+	features_probe(&found);
+	assert_false(loads_at_sockets(BPF_CGROUP_INET4_CONNECT, redirect, ARRAY_SIZE(redirect)));
+	assert_true(loads_at_sockets(BPF_CGROUP_INET4_CONNECT, refuses, ARRAY_SIZE(refuses)));
+	/* recvmsg may not refuse, and no kernel has every hook that can be numbered. */
+	assert_false(loads_at_sockets(BPF_CGROUP_UDP4_RECVMSG, refuses, ARRAY_SIZE(refuses)));
+	assert_false(loads_at_sockets((enum bpf_attach_type)10000, refuses, ARRAY_SIZE(refuses)));
+	/* 5.10 has the hooks and the cookie; what this one has besides must agree with itself. */
+	assert_true(found.sockets);
+	assert_true(found.netns_cookie);
+	assert_true(found.set_retval <= found.sockets);
+}
+
 static void a_flag_that_no_kernel_has_is_refused(void **state)
 {
 	host_need_root();
@@ -41,6 +65,7 @@ static void without_privileges_nothing_is_found(void **state)
 	features_probe(&found);
 	assert_int_equal(seteuid(0), 0);
 	assert_false(found.bpf);
+	assert_false(found.sockets);
 	assert_false(found.tcx);
 }
 
@@ -48,6 +73,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_every_supported_kernel_has_is_found),
+		cmocka_unit_test(a_socket_hook_takes_what_it_may_call_and_nothing_else),
 		cmocka_unit_test(a_flag_that_no_kernel_has_is_refused),
 		cmocka_unit_test(a_program_that_returns_an_error_does_not_count_as_run),
 		cmocka_unit_test(without_privileges_nothing_is_found),
