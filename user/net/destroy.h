@@ -16,7 +16,13 @@
 
 struct destroy_target { struct xm_addr addr; uint16_t port; /* host order */ uint8_t proto; };
 
-struct destroy_result { size_t namespaces, matched, destroyed; bool unsupported; };
+struct destroy_result {
+	size_t namespaces;
+	size_t hidden; /* processes that may not be looked at (CAP_SYS_PTRACE): their namespaces */
+		       /* were searched only where another process led there */
+	size_t matched, destroyed;
+	bool unsupported;
+};
 
 /*
  * In every network namespace that a process of this host is in: the TCP and connected UDP sockets
