@@ -20,6 +20,7 @@ struct prober_node {
 	uint32_t number;
 	struct xm_addr outer;    /* zero: cannot be asked */
 	__u8 vtep_mac[6];
+	enum node_health first;  /* of a node that is new to the list: what pinned state says */
 };
 
 struct prober_config {
@@ -35,10 +36,19 @@ int prober_new(uv_loop_t *loop, const struct plane *plane, void (*changed)(void 
 void prober_close(struct prober *prober);
 /*
  * The nodes to ask from now on: those that back services, or carry traffic. Copied. A node keeps its
- * health while it stays in the list; one that leaves is forgotten.
+ * health while it stays in the list; one that leaves is forgotten, in xm_probes too, for its number may be
+ * another's next. An error: no socket to send from; questions then count as lost. -EADDRNOTAVAIL, -ENOMEM.
  */
 int prober_set(struct prober *prober, const struct prober_config *config,
 	       const struct prober_node *nodes, size_t n, struct err *err);
+/* NODE_UNKNOWN for one that is not asked. */
 enum node_health prober_health(const struct prober *prober, uint32_t number);
+
+struct prober_counts { size_t nodes, up, down, unknown; };
+
+struct prober_counts prober_counts(const struct prober *prober);
+/* The numbers that are asked, with their health; for status. */
+void prober_each(const struct prober *prober, void (*one)(void *user, uint32_t number, enum node_health health),
+		 void *user);
 
 #endif
