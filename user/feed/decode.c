@@ -260,12 +260,13 @@ static int decode_kind(struct decoder *d, const struct object *o, enum kind kind
 	case KIND_SLICE:
 		return decode_slice(o, err);
 	case KIND_IMPORT:
-		return decode_import(o, err);
 	case KIND_SERVICE:
 	case KIND_EXPORT:
 		facts = facts_of(d, o);
 		if (!facts)
 			return err_set(err, -ENOMEM, "out of memory");
+		if (kind == KIND_IMPORT)
+			return decode_import(o, facts, err);
 		return kind == KIND_SERVICE ? decode_service(o, facts, err)
 					    : decode_export(o, facts, err);
 	case KIND_OTHER:
@@ -446,6 +447,7 @@ int decoder_take(struct decoder *decoder, const char *revision, struct snapshot 
 	if (!empty)
 		return -ENOMEM;
 	snprintf(s->revision, sizeof(s->revision), "%s", revision);
+	snapshot_finish(s);
 	forget(decoder);
 	decoder->snapshot = empty;
 	*ret_snapshot = s;

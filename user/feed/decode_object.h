@@ -21,9 +21,11 @@ struct object {
 	const char *where;                      /* "west.yaml:12" */
 };
 
-/* What is known under one namespace and name, to count a global service once. */
+/* What is known under one namespace and name: to count a global service once, to fill one object. */
 struct service_facts {
 	int seen, annotated, exported;
+	int nowhere;  /* ExternalName: has no backends */
+	size_t place; /* snapshot->services[place - 1]; 0 = none yet */
 };
 
 /* Write "FILE:LINE: KIND NAME: " in front of a sentence. Returns @code. */
@@ -51,6 +53,9 @@ int decode_node(const struct object *o, struct err *err);
 int decode_service(const struct object *o, struct service_facts *facts, struct err *err);
 int decode_slice(const struct object *o, struct err *err);
 int decode_export(const struct object *o, struct service_facts *facts, struct err *err);
-int decode_import(const struct object *o, struct err *err);
+int decode_import(const struct object *o, struct service_facts *facts, struct err *err);
+/* Parts of Service, import and slice: ports appended to *ports. -EINVAL: a bad one, too many. */
+int decode_ports(const struct object *o, const struct doc *list, const char *what, bool may_lack_port,
+		 struct port_object **ports, size_t *n, struct err *err);
 
 #endif

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Service, EndpointSlice, ServiceExport, ServiceImport: checked as strictly as if they were used,
- * and counted. A feed that is accepted now must not be refused by the version that uses them.
+ * Service, ServiceExport, ServiceImport into one object per namespace and name, whichever comes
+ * first. A bad annotation is warned about and not in force: it must not take the feed down.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/addr.h"
 #include "core/defs.h"
+#include "core/vec.h"
 #include "feed/decode_object.h"
+#include "model/policy.h"
 
 #define SERVICE_GLOBAL "xmesh.io/global"
 #define SERVICE_GLOBAL_CILIUM "service.cilium.io/global"
-
-enum { READY, NOT_READY, TERMINATING };
 
 static int check_number(const struct object *o, const struct doc *d, const char *what, int64_t min,
 			struct err *err)
@@ -27,20 +28,41 @@ static int check_number(const struct object *o, const struct doc *d, const char 
 	return 0;
 }
 
-static int check_protocol(const struct object *o, const struct doc *port, struct err *err)
+static int protocol(const struct object *o, const struct doc *port, uint8_t *ret_proto,
+		    struct err *err)
 {
 	const struct doc *d = doc_get(port, "protocol");
 	const char *text = d ? doc_text(d) : NULL;
 
-	if (doc_is_null(d) ||
-	    (text && (!strcmp(text, "TCP") || !strcmp(text, "UDP") || !strcmp(text, "SCTP"))))
-		return 0;
-	return object_error(o, -EINVAL, err, "protocol %.32s is none of TCP, UDP, SCTP",
-			    text ? text : "");
+	if (doc_is_null(d) || (text && !strcmp(text, "TCP")))
+		*ret_proto = IPPROTO_TCP;
+	else if (text && !strcmp(text, "UDP"))
+		*ret_proto = IPPROTO_UDP;
+	else if (text && !strcmp(text, "SCTP"))
+		*ret_proto = IPPROTO_SCTP;
+	else
+		return object_error(o, -EINVAL, err, "protocol %.32s is none of TCP, UDP, SCTP",
+				    text ? text : "");
+	return 0;
 }
 
-static int check_addrs(const struct object *o, const struct doc *list, const char *what,
-		       struct err *err)
+static int add_vip(const struct object *o, struct service_object *s, const struct xm_addr *addr,
+		   enum xm_vip_kind kind, struct err *err)
+{
+	for (size_t i = 0; i < s->n_vips; i++)
+		if (xm_addr_eq(&s->vips[i].addr, addr))
+			return 0;
+	if (s->n_vips == SNAPSHOT_MAX_VIPS)
+		return object_error(o, -EINVAL, err, "more than %d addresses", SNAPSHOT_MAX_VIPS);
+	if (vec_grow(&s->vips, s->n_vips, sizeof(*s->vips)))
+		return err_set(err, -ENOMEM, "out of memory");
+	s->vips[s->n_vips++] = (struct vip_object){ .addr = *addr, .kind = kind };
+	return 0;
+}
+
+/* @s NULL: only looked at. */
+static int add_addrs(const struct object *o, const struct doc *list, const char *what,
+		     struct service_object *s, enum xm_vip_kind kind, struct err *err)
 {
 	struct xm_addr addr;
 	int rc;
@@ -53,12 +75,14 @@ static int check_addrs(const struct object *o, const struct doc *list, const cha
 		if (text && (!strcmp(text, "None") || !*text))
 			continue;
 		rc = object_addr(o, list->items[i], what, &addr, err);
+		if (!rc && s)
+			rc = add_vip(o, s, &addr, kind, err);
 	}
 	return rc;
 }
 
-static int check_ports(const struct object *o, const struct doc *list, const char *what,
-		       bool may_lack_port, struct err *err)
+int decode_ports(const struct object *o, const struct doc *list, const char *what, bool may_lack_port,
+		 struct port_object **ports, size_t *n, struct err *err)
 {
 	int rc;
 
@@ -66,6 +90,8 @@ static int check_ports(const struct object *o, const struct doc *list, const cha
 	for (uint32_t i = 0; !rc && list && i < list->n; i++) {
 		const struct doc *p = list->items[i], *port = doc_get(p, "port");
 		const struct doc *target = doc_get(p, "targetPort");
+		const char *name = doc_text(doc_get(p, "name"));
+		struct port_object one = { .name = xm_port_name_hash(name ? name : "") };
 
 		if (p->type != DOC_MAP || (!may_lack_port && doc_is_null(port)))
 			return object_error(o, -EINVAL, err, "%s[%u] has no port", what, i);
@@ -75,8 +101,126 @@ static int check_ports(const struct object *o, const struct doc *list, const cha
 		if (!rc)
 			rc = check_number(o, doc_get(p, "nodePort"), "nodePort", 0, err);
 		if (!rc)
-			rc = check_protocol(o, p, err);
+			rc = protocol(o, p, &one.proto, err);
+		if (rc)
+			return rc;
+		if (*n == SNAPSHOT_MAX_PORTS)
+			return object_error(o, -EINVAL, err, "%s: more than %d ports", what,
+					    SNAPSHOT_MAX_PORTS);
+		if (vec_grow(ports, *n, sizeof(**ports)))
+			return err_set(err, -ENOMEM, "out of memory");
+		one.port = doc_is_null(port) ? 0 : port->integer;
+		(*ports)[(*n)++] = one;
 	}
+	return rc;
+}
+
+/* The object of this namespace and name. -ENOMEM. */
+static int object_of(const struct object *o, struct service_facts *facts,
+		     struct service_object **ret_service, struct err *err)
+{
+	struct snapshot *s = o->snapshot;
+
+	if (!facts->place) {
+		struct service_object *new;
+
+		if (vec_grow(&s->services, s->n_services, sizeof(*s->services)))
+			return err_set(err, -ENOMEM, "out of memory");
+		new = &s->services[s->n_services];
+		memset(new, 0, sizeof(*new));
+		snprintf(new->space, sizeof(new->space), "%s", o->space);
+		snprintf(new->name, sizeof(new->name), "%.63s", o->name);
+		snprintf(new->source, sizeof(new->source), "%.255s", o->where);
+		new->shared = true;
+		facts->place = ++s->n_services;
+	}
+	*ret_service = &s->services[facts->place - 1];
+	return 0;
+}
+
+/* No DNS label can be that long, so no Service of that name is there to be found. */
+static bool too_long(const struct object *o, int *ret_rc)
+{
+	if (strlen(o->name) < sizeof(((struct service_object *)0)->name))
+		return false;
+	*ret_rc = object_warn(o, "its name is longer than 63 bytes: not used");
+	return true;
+}
+
+/* The value of @key, else of @cilium; *ret_key is the one that was found. */
+static int either(const struct object *o, const char *key, const char *cilium, const char **ret_key,
+		  const char **ret_text, struct err *err)
+{
+	int rc = object_annotation(o, key, ret_text, err);
+
+	*ret_key = key;
+	if (!rc && !*ret_text && cilium) {
+		*ret_key = cilium;
+		rc = object_annotation(o, cilium, ret_text, err);
+	}
+	return rc;
+}
+
+static int flag(const struct object *o, const char *key, const char *cilium, bool *value,
+		struct err *err)
+{
+	const char *text;
+	int rc = either(o, key, cilium, &key, &text, err);
+
+	if (rc || !text)
+		return rc;
+	if (!strcmp(text, "true"))
+		*value = true;
+	else if (!strcmp(text, "false"))
+		*value = false;
+	else
+		return object_warn(o, "annotation %s is \"%.32s\", neither \"true\" nor \"false\": "
+				      "not in force", key, text);
+	return 0;
+}
+
+static int not_in_force(const struct object *o, const char *key, const char *text, int rc,
+			struct err *err)
+{
+	char why[ERR_TEXT_MAX];
+
+	if (rc != -EINVAL)
+		return rc;
+	snprintf(why, sizeof(why), "%.160s", err ? err->text : "");
+	return object_warn(o, "annotation %s \"%.100s\" is not in force: %s", key, text, why);
+}
+
+static int policy(const struct object *o, struct service_object *s, struct err *err)
+{
+	const char *key, *text;
+	struct err why = { "" };
+	int rc;
+
+	rc = flag(o, "xmesh.io/shared", "service.cilium.io/shared", &s->shared, err);
+	if (!rc)
+		rc = flag(o, "xmesh.io/nearest", NULL, &s->nearest, err);
+	if (!rc)
+		rc = either(o, "xmesh.io/prefer", "service.cilium.io/affinity", &key, &text, err);
+	if (rc)
+		return rc;
+	if (text && strcmp(key, "xmesh.io/prefer")) {
+		const char *as = !strcmp(text, "local") ? "local,*" :
+				 !strcmp(text, "remote") ? "*,local" :
+				 !strcmp(text, "none") ? "" : NULL;
+
+		if (!as)
+			rc = object_warn(o, "annotation %s \"%.32s\" is none of local, remote, none: "
+					    "not in force", key, text);
+		text = as;
+	}
+	if (!rc && text)
+		rc = not_in_force(o, key, text,
+				  policy_parse_prefer(text, &s->prefer, &s->n_prefer, &why), &why);
+	if (!rc)
+		rc = either(o, "xmesh.io/weights", NULL, &key, &text, err);
+	if (!rc && text)
+		rc = not_in_force(o, key, text,
+				  policy_parse_weights(text, &s->weights, &s->n_weights, &why), &why);
 	return rc;
 }
 
@@ -102,41 +246,104 @@ static int is_global(const struct object *o, int *ret_global, struct err *err)
 
 static void count_global(const struct object *o, const struct service_facts *facts)
 {
-	o->snapshot->counts.global_services += facts->seen && (facts->annotated || facts->exported);
+	o->snapshot->counts.global_services +=
+		facts->seen && !facts->nowhere && (facts->annotated || facts->exported);
 }
 
-int decode_service(const struct object *o, struct service_facts *facts, struct err *err)
+static int affinity(const struct object *o, const struct doc *spec, uint32_t *ret_s, struct err *err)
 {
-	const struct doc *spec = doc_get(o->doc, "spec"), *ingress;
 	const struct doc *timeout = doc_path(spec, "sessionAffinityConfig", "clientIP",
 					     "timeoutSeconds", NULL);
+	const char *kind = doc_text(doc_get(spec, "sessionAffinity"));
+
+	/* A day, as the API server has it; three hours when it is not told. */
+	if (!doc_is_null(timeout) &&
+	    (timeout->type != DOC_INT || timeout->integer < 1 || timeout->integer > 86400))
+		return object_error(o, -EINVAL, err,
+				    "clientIP.timeoutSeconds is not a number from 1 to 86400");
+	*ret_s = 0;
+	if (kind && !strcmp(kind, "ClientIP"))
+		*ret_s = doc_is_null(timeout) ? 10800 : timeout->integer;
+	return 0;
+}
+
+/* Addresses of the Service itself. A headless one has none, as in kube-proxy. */
+static int service_vips(const struct object *o, const struct doc *spec, struct service_object *s,
+			struct err *err)
+{
+	const struct doc *list = doc_get(spec, "clusterIPs"), *one = doc_get(spec, "clusterIP"), *ingress;
+	const char *text = doc_text(one);
+	struct service_object *into;
 	struct xm_addr addr;
 	int rc;
 
-	rc = check_addrs(o, doc_get(spec, "clusterIPs"), "spec.clusterIPs", err);
+	if (list && list->type == DOC_LIST && list->n)
+		text = doc_text(list->items[0]);
+	s->headless = text && !strcmp(text, "None");
+	into = s->headless ? NULL : s;
+	rc = add_addrs(o, list, "spec.clusterIPs", into, XM_VIP_CLUSTER_IP, err);
+	if (!rc && into && text && *text && !(list && list->type == DOC_LIST && list->n)) {
+		rc = object_addr(o, one, "spec.clusterIP", &addr, err);
+		if (!rc)
+			rc = add_vip(o, s, &addr, XM_VIP_CLUSTER_IP, err);
+	}
 	if (!rc)
-		rc = check_addrs(o, doc_get(spec, "externalIPs"), "spec.externalIPs", err);
-	if (!rc)
-		rc = check_ports(o, doc_get(spec, "ports"), "spec.ports", false, err);
+		rc = add_addrs(o, doc_get(spec, "externalIPs"), "spec.externalIPs", into,
+			       XM_VIP_EXTERNAL_IP, err);
 	if (!rc)
 		rc = object_list(o, doc_path(o->doc, "status", "loadBalancer", "ingress", NULL),
 				 "status.loadBalancer.ingress", &ingress, err);
 	for (uint32_t i = 0; !rc && ingress && i < ingress->n; i++) {
 		const struct doc *ip = doc_get(ingress->items[i], "ip");
+		const char *mode = doc_text(doc_get(ingress->items[i], "ipMode"));
 
-		if (!doc_is_null(ip))
-			rc = object_addr(o, ip, "status.loadBalancer.ingress", &addr, err);
+		if (doc_is_null(ip))
+			continue;
+		rc = object_addr(o, ip, "status.loadBalancer.ingress", &addr, err);
+		/* ipMode Proxy: the balancer wants to see this traffic itself. */
+		if (!rc && into && !(mode && !strcmp(mode, "Proxy")))
+			rc = add_vip(o, s, &addr, XM_VIP_LOAD_BALANCER, err);
+	}
+	return rc;
+}
+
+int decode_service(const struct object *o, struct service_facts *facts, struct err *err)
+{
+	const struct doc *spec = doc_get(o->doc, "spec"), *publish;
+	const char *type = doc_text(doc_get(spec, "type"));
+	struct service_object *s;
+	int rc;
+
+	if (too_long(o, &rc))
+		return rc;
+	rc = object_of(o, facts, &s, err);
+	if (rc)
+		return rc;
+	/* An import may have filled its own in; the Service's count. */
+	s->n_ports = 0;
+	free(take(s->ports));
+	snprintf(s->source, sizeof(s->source), "%.255s", o->where);
+	rc = service_vips(o, spec, s, err);
+	if (!rc)
+		rc = decode_ports(o, doc_get(spec, "ports"), "spec.ports", false, &s->ports, &s->n_ports,
+				  err);
+	if (!rc)
+		rc = affinity(o, spec, &s->affinity_s, err);
+	if (!rc)
+		rc = is_global(o, &facts->annotated, err);
+	if (!rc)
+		rc = policy(o, s, err);
+	if (!rc && type && !strcmp(type, "ExternalName")) {
+		facts->nowhere = 1;
+		if (facts->annotated)
+			rc = object_warn(o, "is an ExternalName: it has no backends, so it is not global");
 	}
 	if (rc)
 		return rc;
-	/* A day, as the API server has it. */
-	if (!doc_is_null(timeout) &&
-	    (timeout->type != DOC_INT || timeout->integer < 1 || timeout->integer > 86400))
-		return object_error(o, -EINVAL, err,
-				    "clientIP.timeoutSeconds is not a number from 1 to 86400");
-	rc = is_global(o, &facts->annotated, err);
-	if (rc)
-		return rc;
+	publish = doc_get(spec, "publishNotReadyAddresses");
+	s->publish_not_ready = publish && publish->type == DOC_BOOL && publish->integer;
+	s->has_service = true;
+	s->global = !facts->nowhere && (facts->annotated || facts->exported);
 	facts->seen = 1;
 	o->snapshot->counts.services++;
 	count_global(o, facts);
@@ -145,106 +352,48 @@ int decode_service(const struct object *o, struct service_facts *facts, struct e
 
 int decode_export(const struct object *o, struct service_facts *facts, struct err *err)
 {
+	struct service_object *s;
+	int rc;
+
 	o->snapshot->counts.service_exports++;
+	if (too_long(o, &rc))
+		return rc;
+	rc = object_of(o, facts, &s, err);
+	if (rc)
+		return rc;
 	facts->exported = 1;
+	s->global = !facts->nowhere;
 	if (!facts->annotated)
 		count_global(o, facts);
 	return 0;
 }
 
-int decode_import(const struct object *o, struct err *err)
+int decode_import(const struct object *o, struct service_facts *facts, struct err *err)
 {
 	const struct doc *spec = doc_get(o->doc, "spec");
+	const char *type = doc_text(doc_get(spec, "type"));
+	bool headless = type && !strcmp(type, "Headless");
+	auto_free struct port_object *ports = NULL;
+	struct service_object *s;
+	size_t n = 0;
 	int rc;
 
-	rc = check_addrs(o, doc_get(spec, "ips"), "spec.ips", err);
+	if (too_long(o, &rc))
+		return rc;
+	rc = object_of(o, facts, &s, err);
 	if (!rc)
-		rc = check_ports(o, doc_get(spec, "ports"), "spec.ports", false, err);
+		rc = add_addrs(o, doc_get(spec, "ips"), "spec.ips", headless ? NULL : s,
+			       XM_VIP_CLUSTERSET_IP, err);
 	if (!rc)
-		o->snapshot->counts.service_imports++;
-	return rc;
-}
-
-/* ---- EndpointSlice -------------------------------------------------------------------------- */
-
-/* Absent and null have the API's meaning, @absent. */
-static int condition(const struct object *o, const struct doc *conditions, const char *key,
-		     bool absent, bool *ret_value, struct err *err)
-{
-	const struct doc *d = doc_get(conditions, key);
-
-	if (doc_is_null(d)) {
-		*ret_value = absent;
-		return 0;
-	}
-	if (d->type != DOC_BOOL)
-		return object_error(o, -EINVAL, err, "conditions.%s is neither true nor false",
-				    key);
-	*ret_value = d->integer;
-	return 0;
-}
-
-static int decode_endpoint(const struct object *o, const struct doc *endpoint, bool v4,
-			   int *ret_class, struct err *err)
-{
-	const struct doc *list, *conditions = doc_get(endpoint, "conditions");
-	bool ready = false, serving = false, terminating = false;
-	struct xm_addr addr;
-	int rc;
-
-	rc = object_list(o, doc_get(endpoint, "addresses"), "endpoints[].addresses", &list, err);
-	if (!rc && (!list || !list->n))
-		rc = object_error(o, -EINVAL, err, "an endpoint has no addresses");
-	for (uint32_t i = 0; !rc && i < list->n; i++) {
-		rc = object_addr(o, list->items[i], "endpoint address", &addr, err);
-		if (!rc && !!xm_addr_is_v4(&addr) != v4)
-			rc = object_error(o, -EINVAL, err, "endpoint address %.64s is not %s",
-					  doc_text(list->items[i]), v4 ? "IPv4" : "IPv6");
-	}
-	if (!rc)
-		rc = condition(o, conditions, "ready", true, &ready, err);
-	if (!rc)
-		rc = condition(o, conditions, "serving", true, &serving, err);
-	if (!rc)
-		rc = condition(o, conditions, "terminating", false, &terminating, err);
-	if (!rc)
-		*ret_class = terminating ? TERMINATING : ready ? READY : NOT_READY;
-	return rc;
-}
-
-int decode_slice(const struct object *o, struct err *err)
-{
-	struct snapshot_counts *c = &o->snapshot->counts;
-	const char *type = doc_text(doc_get(o->doc, "addressType"));
-	const struct doc *list;
-	size_t n[3] = {};
-	bool v4;
-	int class, rc;
-
-	if (type && !strcmp(type, "FQDN")) {
-		c->skipped++;
-		return object_warn(o, "addressType FQDN is not used");
-	}
-	if (!type || (strcmp(type, "IPv4") && strcmp(type, "IPv6")))
-		return object_error(o, -EINVAL, err, "addressType is none of IPv4, IPv6, FQDN");
-	v4 = !strcmp(type, "IPv4");
-	rc = object_list(o, doc_get(o->doc, "endpoints"), "endpoints", &list, err);
-	for (uint32_t i = 0; !rc && list && i < list->n; i++) {
-		rc = decode_endpoint(o, list->items[i], v4, &class, err);
-		if (!rc)
-			n[class]++;
-	}
-	if (!rc)
-		rc = check_ports(o, doc_get(o->doc, "ports"), "ports", true, err);
+		rc = decode_ports(o, doc_get(spec, "ports"), "spec.ports", false, &ports, &n, err);
 	if (rc)
 		return rc;
-
-	*(v4 ? &c->slices4 : &c->slices6) += 1;
-	c->empty_slices += !list || !list->n;
-	for (int i = READY; i <= TERMINATING; i++)
-		(v4 ? c->endpoints4 : c->endpoints6)[i] += n[i];
-	c->endpoints_ready += n[READY];
-	c->endpoints_not_ready += n[NOT_READY];
-	c->endpoints_terminating += n[TERMINATING];
+	s->imported = !headless;
+	if (!s->has_service) {
+		s->headless = headless;
+		s->ports = take(ports);
+		s->n_ports = n;
+	}
+	o->snapshot->counts.service_imports++;
 	return 0;
 }

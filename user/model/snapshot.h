@@ -64,6 +64,8 @@ struct slice_object {
 struct service_object {
 	char space[64], name[64];
 	bool has_service;
+	bool imported;            /* a ServiceImport that is not headless */
+	bool publish_not_ready;   /* publishNotReadyAddresses; the slices say so already */
 	bool global;              /* xmesh.io/global, service.cilium.io/global, or exported */
 	bool shared;              /* xmesh.io/shared, service.cilium.io/shared; default true */
 	bool headless;            /* clusterIP None: routes only, no VIP */
@@ -102,8 +104,15 @@ struct snapshot {
 	char revision[72];        /* a git commit, else "sha:" + 16 hex of the content */
 	char **warnings;          /* sentences; what was skipped and why */
 	size_t n_warnings;
+	uint64_t services_digest; /* of all services and slices */
+	uint64_t nodes_digest;    /* of what services need of nodes: names, addresses, prefixes */
 };
 
 void snapshot_free(struct snapshot *snapshot);
+/*
+ * The last step of filling one: sort services and slices, join them, apply publishNotReadyAddresses,
+ * and compute all digests. They depend on content alone, not on order or on source positions.
+ */
+void snapshot_finish(struct snapshot *snapshot);
 
 #endif
