@@ -6,7 +6,9 @@
  * baselines are interleaved. A row fails, and the exit status with it, unless every run of every
  * round had the expected verdict, left the length alone and moved the expected counter.
  *
- * 65 536 flows differ in their source port and go to, or come from, 256 nodes. "+hash" rows forget
+ * 65 536 flows differ in their source port and go to, or come from, 256 nodes. Rows of services have
+ * 256 backends on those nodes and an entry in xm_flows for each flow, made before the clock starts;
+ * "-new" rows make one in each run. XDP's VIP rows do put their headers in front of the packet. "+hash" rows forget
  * the skb's flow hash before each run, as for the packets of an unconnected UDP socket; TCP's have
  * it from the socket.
  */
@@ -14,21 +16,33 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <arpa/inet.h>
+#include <net/if.h>
+#include <sched.h>
 #include <linux/pkt_cls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/defs.h"
 #include "prog/fix.h"
 #include "prog/pkt.h"
 #include "wrapper.h"
 #include "wrapper.skel.h"
+#include "xmesh/flow.h"
+#include "xmesh/service.h"
 #include "xmesh/wire.h"
 
 #define ROUNDS 15
 #define REPEAT 200000
-#define FIRST_NODE 100 /* of the 256 that flows differ in */
+#define REPEAT_NEW 50000 /* below the rate from which new flows are not recorded */
+#define FLOWS_NEW (1u << 24)
+#define NODES 256
+#define FIRST_NODE 100 /* of those that flows differ in */
+#define SLOTS (100 * NODES)
+
+enum load_of_row { ROW_SKIPS_ADJUST, ROW_ADJUSTS };
+enum flows_of_row { ROW_NO_FLOWS, ROW_FINDS_FLOWS, ROW_MAKES_FLOWS };
 
 struct row {
 	const char *program;
@@ -38,9 +52,11 @@ struct row {
 	const struct layer *in;
 	int verdict;
 	enum xm_reason reason;
-	uint16_t port_at, vary_at[WRAPPER_VARY];
+	uint16_t port_at, vary_at[WRAPPER_VARY], high_at;
 	bool new_hash;
 	bool key;
+	enum load_of_row adjusts; /* with ROW_ADJUSTS the packet grows by XM_OVERHEAD_V4 */
+	enum flows_of_row flows;
 };
 
 /* Offsets: Ethernet 14, IPv4 20, IPv6 40; the third byte of 10.128.x.0, the sixth of fd80:0:xx::.
@@ -56,6 +72,16 @@ struct row {
 #define OUTER                                                                                      \
 	ETH(), IP4("198.18.0.1", "192.0.2.1"), UDP(50000, PORT, .csum_zero = true), VXLAN(VNI),    \
 		ETH()
+
+#define VIP4 "10.96.0.1"
+#define VIP6 "fd00:96::1"
+#define EDGE_VIP4 "203.0.113.10"
+#define EDGE_VIP6 "2001:db8:113::10"
+/* 64 and 84 bytes, as Katran's were. */
+#define EDGE4(f)                                                                                   \
+	PKT(ETH(), IP4("198.51.100.7", EDGE_VIP4), TCP(1000, 80, .flags = (f)), DATA(74))
+#define EDGE6(f)                                                                                   \
+	PKT(ETH(), IP6("2001:db8:ffff::7", EDGE_VIP6), TCP(1000, 80, .flags = (f)), DATA(54))
 
 static const struct row rows[] = {
 	{ "xm_from_pod", 4, FROM_POD, IF_A, SEND4, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 34,
@@ -94,10 +120,25 @@ static const struct row rows[] = {
 	  PKT(ETH(), IP4("10.128.0.9", "10.1.0.2"), UDP(53, 1000), DATA(100)), TC_ACT_REDIRECT,
 	  XM_FWD_LOCAL, .port_at = 34, .key = true },
 	{ "xm_xdp", 4, XDP, IF_NIL,
-	  PKT(OUTER, IP4("10.128.0.9", "10.1.0.2"), UDP(53, 1000), DATA(100)), 2, XM_PASS,
+	  PKT(OUTER, IP4("10.128.0.9", "10.1.0.2"), UDP(53, 1000), DATA(100)), XDP_PASS, XM_PASS,
 	  .port_at = 34, .vary_at = { V4_SRC_BYTE(14), V4_SRC_BYTE(INNER4) } },
+	{ "xm_from_pod/service", 4, FROM_POD, IF_A,
+	  PKT(ETH(), IP4("10.1.0.2", VIP4), TCP(1000, 80, .flags = T_ACK), DATA(100)),
+	  TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 34, .flows = ROW_FINDS_FLOWS },
+	{ "xm_from_pod/service", 6, FROM_POD, IF_A,
+	  PKT(ETH(), IP6("fd00:1::2", VIP6), TCP(1000, 80, .flags = T_ACK), DATA(100)),
+	  TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 54, .flows = ROW_FINDS_FLOWS },
+	{ "xm_xdp/vip", 4, XDP, IF_NIL, EDGE4(T_ACK), XDP_TX, XM_FWD_VIP, .port_at = 34,
+	  .adjusts = ROW_ADJUSTS, .flows = ROW_FINDS_FLOWS },
+	{ "xm_xdp/vip", 6, XDP, IF_NIL, EDGE6(T_ACK), XDP_TX, XM_FWD_VIP, .port_at = 54,
+	  .adjusts = ROW_ADJUSTS, .flows = ROW_FINDS_FLOWS },
+	{ "xm_xdp/vip-new", 4, XDP, IF_NIL, EDGE4(T_SYN), XDP_TX, XM_FWD_VIP, .port_at = 34,
+	  .high_at = V4_SRC_BYTE(14) + 1, .adjusts = ROW_ADJUSTS, .flows = ROW_MAKES_FLOWS },
+	{ "xm_xdp/vip-new", 6, XDP, IF_NIL, EDGE6(T_SYN), XDP_TX, XM_FWD_VIP, .port_at = 54,
+	  .high_at = V6_SRC_BYTE(14) + 10, .adjusts = ROW_ADJUSTS, .flows = ROW_MAKES_FLOWS },
 };
 
+/* Rows that make flows have FLOWS_NEW, in the place of the second. */
 static const uint32_t flow_counts[] = { 1, 65536 };
 
 struct cell {
@@ -115,12 +156,38 @@ static void need(int err, const char *what)
 	exit(1);
 }
 
-/* 256 nodes of one more peer, each with a prefix of either family. */
-static void add_nodes(void)
+static enum load load_of(const struct row *row)
 {
-	int nodes = fix_map(LOAD_BENCH, "xm_nodes"), routes = fix_map(LOAD_BENCH, "xm_routes");
+	return row->adjusts == ROW_ADJUSTS ? LOAD_FULL : LOAD_BENCH;
+}
 
-	for (uint32_t i = 0; i < 256; i++) {
+static uint32_t repeat_of(const struct row *row)
+{
+	return row->flows == ROW_MAKES_FLOWS ? REPEAT_NEW : REPEAT;
+}
+
+static struct xm_route route_to(uint32_t i, const struct xm_addr *addr)
+{
+	struct xm_route route = {
+		.node = FIRST_NODE + i,
+		.cluster = 9,
+		.flags = XM_ROUTE_ONLINK,
+		.outer = *addr,
+		.ifindex = fix_ifindex(IF_UL),
+		.mtu = 1450,
+	};
+
+	xm_vtep_mac(addr, route.vtep_mac);
+	return route;
+}
+
+/* 256 nodes of one more peer, each with a prefix of either family, and the tunnel to it. */
+static void add_nodes(enum load load)
+{
+	int nodes = fix_map(load, "xm_nodes"), routes = fix_map(load, "xm_routes");
+	int paths = fix_map(load, "xm_paths");
+
+	for (uint32_t i = 0; i < NODES; i++) {
 		struct xm_addr addr = xm_addr_v4(htonl(0xc6120001u + (i << 8)));
 		struct xm_node node = { .number = FIRST_NODE + i,
 					.cluster = 9,
@@ -128,45 +195,137 @@ static void add_nodes(void)
 		struct xm_prefix v4 = { .plen = 120,
 					.addr = xm_addr_v4(htonl(0x0a800000u + (i << 8))) };
 		struct xm_prefix v6 = { .plen = 64, .addr = { .b = { 0xfd, 0x80, 0, 0, 0, i } } };
-		struct xm_route route = {
-			.node = node.number,
-			.cluster = 9,
-			.flags = XM_ROUTE_ONLINK,
-			.outer = addr,
-			.ifindex = fix_ifindex(IF_UL),
-			.mtu = 1450,
-		};
+		struct xm_route route = route_to(i, &addr);
+		struct xm_path path = { .route = route, .next_mac = { 2, 0, 0, 0, 1, i } };
 
-		xm_vtep_mac(&addr, route.vtep_mac);
 		need(bpf_map_update_elem(nodes, &addr, &node, BPF_ANY), "xm_nodes");
 		need(bpf_map_update_elem(routes, &v4, &route, BPF_ANY), "xm_routes");
 		need(bpf_map_update_elem(routes, &v6, &route, BPF_ANY), "xm_routes");
+		/* A test run of XDP comes in by the loopback device. */
+		path.route.ifindex = if_nametoindex("lo");
+		pkt_mac(MAC_HOST, path.own_mac);
+		need(bpf_map_update_elem(paths, &node.number, &path, BPF_ANY), "xm_paths");
 	}
 }
 
-static uint64_t count_of(const struct row *row)
+/* ---- services ---- */
+
+static void add_vip(enum load load, uint8_t scope, const char *vip, uint32_t first_slot)
+{
+	static struct xm_vip_filter filter;
+	int map = fix_map(load, "xm_vip_filter");
+	struct xm_service service = {
+		.where = (uint64_t)first_slot << 32 | SLOTS,
+		.number = 1,
+		.n_targets = NODES,
+		.key = { .addr = fix_addr(vip),
+			 .port = htons(80),
+			 .proto = IPPROTO_TCP,
+			 .scope = scope,
+			 .cluster = 1 },
+	};
+	uint32_t zero = 0, bit = xm_addr_hash16(&service.key.addr) & (XM_VIP_FILTER_BITS - 1);
+
+	need(bpf_map_lookup_elem(map, &zero, &filter), "xm_vip_filter");
+	(scope == XM_SCOPE_CLIENT ? filter.client : filter.edge)[bit / 64] |= 1ull << bit % 64;
+	need(bpf_map_update_elem(map, &zero, &filter, BPF_ANY), "xm_vip_filter");
+	need(bpf_map_update_elem(fix_map(load, "xm_services"), &service.key, &service, BPF_ANY),
+	     "xm_services");
+}
+
+/* Backends from number @first on, one on each node, and a slice of them. */
+static void add_slice(enum load load, uint32_t first, uint32_t first_slot, int family, bool is_node)
+{
+	int backends = fix_map(load, "xm_backends"), maglev = fix_map(load, "xm_maglev");
+
+	for (uint32_t i = 0; i < NODES; i++) {
+		struct xm_backend b = {
+			.node = FIRST_NODE + i,
+			.service = 1,
+			.generation = 1,
+			.cluster = 9,
+			.port = is_node ? 0 : htons(8080),
+			.proto = IPPROTO_TCP,
+			.state = XM_BACKEND_ACTIVE,
+			.flags = is_node ? XM_BACKEND_IS_NODE : 0,
+		};
+		uint32_t number = first + i;
+
+		if (is_node)
+			b.addr = xm_addr_v4(htonl(0xc6120001u + (i << 8)));
+		else if (family == 4)
+			b.addr = xm_addr_v4(htonl(0x0a800009u + (i << 8)));
+		else
+			b.addr = (struct xm_addr){ .b = { 0xfd, 0x80, 0, 0, 0, i, [15] = 9 } };
+		need(bpf_map_update_elem(backends, &number, &b, BPF_ANY), "xm_backends");
+	}
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		uint32_t slot = first_slot + i, number = first + i * 97 % NODES;
+
+		need(bpf_map_update_elem(maglev, &slot, &number, BPF_ANY), "xm_maglev");
+	}
+}
+
+static void add_services(enum load load)
+{
+	add_slice(load, 1000, 0, 4, false);
+	add_slice(load, 2000, SLOTS, 6, false);
+	add_slice(load, 3000, 2 * SLOTS, 4, true);
+	add_vip(load, XM_SCOPE_CLIENT, VIP4, 0);
+	add_vip(load, XM_SCOPE_CLIENT, VIP6, SLOTS);
+	add_vip(load, XM_SCOPE_EDGE, EDGE_VIP4, 2 * SLOTS);
+	add_vip(load, XM_SCOPE_EDGE, EDGE_VIP6, 2 * SLOTS);
+}
+
+/* What new flows may be recorded in this second. */
+static void refill(enum load load)
+{
+	static struct xm_event_rate none[1024];
+	int map = fix_map(load, "xm_event_rate");
+
+	for (uint32_t i = 0; i < XM_RATE_COUNT; i++)
+		need(bpf_map_update_elem(map, &i, none, BPF_ANY), "xm_event_rate");
+}
+
+/* Other rows' flows would make the table full. */
+static void forget_flows(enum load load)
+{
+	int map = fix_map(load, "xm_flows");
+	struct xm_flow_key key, next, *at = NULL;
+
+	while (!bpf_map_get_next_key(map, at, &next)) {
+		if (at)
+			bpf_map_delete_elem(map, &key);
+		key = next;
+		at = &key;
+	}
+	if (at)
+		bpf_map_delete_elem(map, &key);
+}
+
+static uint64_t count_of(const struct row *row, enum xm_reason reason)
 {
 	const enum xm_hook hooks[] = { XM_HOOK_FROM_POD, XM_HOOK_FROM_NET, XM_HOOK_FROM_DEV,
 				       XM_HOOK_XDP };
 	struct counters counters;
 
-	fix_counters(LOAD_BENCH, &counters);
-	return counters.at[hooks[row->prog]][row->reason].packets;
+	fix_counters(load_of(row), &counters);
+	return counters.at[hooks[row->prog]][reason].packets;
 }
 
-/* One test run of REPEAT runs; ns of each on average. False when it was not what it should be. */
+/* One test run of many runs; ns of each on average. False when it was not what it should be. */
 static bool run_once(struct wrapper *w, const struct row *row, const struct pkt *in, int target,
-		     int verdict, uint32_t *ret_ns)
+		     int verdict, size_t grows, uint32_t *ret_ns)
 {
 	static uint8_t out[PKT_MAX];
 	bool xdp = row->prog == XDP;
 	struct __sk_buff ctx = { .ifindex = fix_ifindex(row->in_if),
 				 .ingress_ifindex = ctx.ifindex };
-	uint32_t zero = 0;
+	uint32_t zero = 0, repeat = repeat_of(row);
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->b, .data_size_in = in->len,
 			    .data_out = out, .data_size_out = sizeof(out),
 			    .ctx_in = xdp ? NULL : &ctx, .ctx_size_in = xdp ? 0 : sizeof(ctx),
-			    .repeat = REPEAT);
+			    .repeat = repeat);
 
 	w->bss->setup.n = 0;
 	w->bss->setup.bad = 0;
@@ -177,24 +336,28 @@ static bool run_once(struct wrapper *w, const struct row *row, const struct pkt 
 		     bpf_program__fd(xdp ? w->progs.wrapper_xdp : w->progs.wrapper_tc), &opts),
 	     "test run");
 	*ret_ns = opts.duration;
-	if ((int)opts.retval == verdict && opts.data_size_out == in->len && !w->bss->setup.bad &&
-	    w->bss->setup.n == REPEAT)
+	if ((int)opts.retval == verdict && opts.data_size_out == in->len + grows &&
+	    !w->bss->setup.bad && w->bss->setup.n == repeat)
 		return true;
 	fprintf(stderr,
 		"prog_bench: %s/%d: verdict %d, expected %d; %u of %zu bytes; %u of %d runs, %u "
 		"bad\n",
-		row->program, row->family, (int)opts.retval, verdict, opts.data_size_out, in->len,
-		w->bss->setup.n, REPEAT, w->bss->setup.bad);
+		row->program, row->family, (int)opts.retval, verdict, opts.data_size_out,
+		in->len + grows, w->bss->setup.n, repeat, w->bss->setup.bad);
 	return false;
 }
 
-static void arm(struct wrapper *w, const struct row *row, const struct pkt *in, uint32_t flows)
+static void arm(struct wrapper *w, const struct row *row, const struct pkt *in, uint32_t flows,
+		uint32_t first)
 {
 	struct wrapper_setup setup = {
 		.len = in->len,
+		.first = row->flows == ROW_MAKES_FLOWS ? first : 0,
 		.flow_mask = flows - 1,
 		.port_at = row->port_at,
 		.vary_at = { row->vary_at[0], row->vary_at[1] },
+		.high_at = row->high_at,
+		.is_short = row->adjusts == ROW_ADJUSTS,
 		.new_hash = row->new_hash,
 		.key_src = row->key ? 0xc6120001u : 0,
 		.key_id = VNI,
@@ -204,28 +367,49 @@ static void arm(struct wrapper *w, const struct row *row, const struct pkt *in, 
 	w->bss->setup = setup;
 }
 
+/* The counter moved by what it should. */
+static bool moved_by(const struct row *row, enum xm_reason reason, uint64_t before, uint64_t want)
+{
+	uint64_t moved = count_of(row, reason) - before;
+
+	if (moved == want)
+		return true;
+	fprintf(stderr, "prog_bench: %s/%d: counter %d moved by %llu, expected %llu\n", row->program,
+		row->family, reason, (unsigned long long)moved, (unsigned long long)want);
+	return false;
+}
+
 static void run_cell(struct wrapper *w, const struct row *row, uint32_t flows, int round,
 		     struct cell *cell)
 {
-	bool xdp = row->prog == XDP;
+	bool xdp = row->prog == XDP, makes = row->flows == ROW_MAKES_FLOWS;
 	int null = bpf_program__fd(xdp ? w->progs.null_xdp : w->progs.null_tc);
-	uint64_t before, moved;
+	size_t grows = row->adjusts == ROW_ADJUSTS ? XM_OVERHEAD_V4 : 0;
+	uint32_t first = (uint32_t)round * REPEAT_NEW, ns;
+	int prog = fix_prog(load_of(row), row->prog);
+	uint64_t before, before_new;
 	struct pkt in;
 
 	pkt_build(row->in, NULL, &in);
-	arm(w, row, &in, flows);
-	if (!run_once(w, row, &in, null, xdp ? 2 : TC_ACT_UNSPEC, &cell->base[round]))
+	arm(w, row, &in, flows, first);
+	if (!run_once(w, row, &in, null, xdp ? XDP_PASS : TC_ACT_UNSPEC, 0, &cell->base[round]))
 		cell->bad = true;
-	arm(w, row, &in, flows);
-	before = count_of(row);
-	if (!run_once(w, row, &in, fix_prog(LOAD_BENCH, row->prog), row->verdict, &cell->ns[round]))
-		cell->bad = true;
-	moved = count_of(row) - before;
-	if (moved != REPEAT) {
-		fprintf(stderr, "prog_bench: %s/%d: its counter moved by %llu in %d runs\n",
-			row->program, row->family, (unsigned long long)moved, REPEAT);
-		cell->bad = true;
+	if (row->flows == ROW_FINDS_FLOWS) {
+		forget_flows(load_of(row));
+		refill(load_of(row));
+		arm(w, row, &in, flows, first);
+		if (!run_once(w, row, &in, prog, row->verdict, grows, &ns))
+			cell->bad = true;
 	}
+	refill(load_of(row));
+	arm(w, row, &in, flows, first);
+	before = count_of(row, row->reason);
+	before_new = count_of(row, XM_FLOW_NEW);
+	if (!run_once(w, row, &in, prog, row->verdict, grows, &cell->ns[round]))
+		cell->bad = true;
+	if (!moved_by(row, row->reason, before, repeat_of(row)) ||
+	    !moved_by(row, XM_FLOW_NEW, before_new, makes ? repeat_of(row) : 0))
+		cell->bad = true;
 }
 
 /* The row is wanted: no names given, or its program's is among them. */
@@ -244,33 +428,50 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Flows of column @f; 0: the row has none there. */
+static uint32_t flows_of(const struct row *row, size_t f)
+{
+	if (row->flows == ROW_MAKES_FLOWS)
+		return f ? FLOWS_NEW : 0;
+	return flow_counts[f];
+}
+
 int main(int argc, char **argv)
 {
 	struct wrapper *w;
+	cpu_set_t cpus;
 	int bad = 0;
 
-	if (fix_start(1u << LOAD_BENCH))
+	/* The last CPU, for interrupts prefer the first. */
+	CPU_ZERO(&cpus);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &cpus);
+	need(sched_setaffinity(0, sizeof(cpus), &cpus), "sched_setaffinity");
+	if (fix_start(1u << LOAD_BENCH | 1u << LOAD_FULL))
 		return 1;
-	add_nodes();
+	add_nodes(LOAD_BENCH);
+	add_services(LOAD_BENCH);
+	add_nodes(LOAD_FULL);
+	add_services(LOAD_FULL);
 	w = wrapper__open_and_load();
 	need(!w, "load the wrapper");
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t f = 0; f < ARRAY_SIZE(flow_counts); f++)
 			for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-				if (is_wanted(&rows[i], argc, argv))
-					run_cell(w, &rows[i], flow_counts[f], round, &cells[i][f]);
+				if (flows_of(&rows[i], f) && is_wanted(&rows[i], argc, argv))
+					run_cell(w, &rows[i], flows_of(&rows[i], f), round,
+						 &cells[i][f]);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		for (size_t f = 0; f < ARRAY_SIZE(flow_counts); f++) {
 			struct cell *c = &cells[i][f];
 
 			bad += c->bad;
-			if (c->bad || !is_wanted(&rows[i], argc, argv))
+			if (c->bad || !flows_of(&rows[i], f) || !is_wanted(&rows[i], argc, argv))
 				continue;
 			qsort(c->ns, ROUNDS, sizeof(c->ns[0]), compare);
 			qsort(c->base, ROUNDS, sizeof(c->base[0]), compare);
 			printf("{\"bench\":\"prog\",\"program\":\"%s\",\"family\":%d,\"flows\":%u,"
 			       "\"ns_min\":%u,\"ns_median\":%u,\"baseline\":%u}\n",
-			       rows[i].program, rows[i].family, flow_counts[f], c->ns[0],
+			       rows[i].program, rows[i].family, flows_of(&rows[i], f), c->ns[0],
 			       c->ns[ROUNDS / 2], c->base[ROUNDS / 2]);
 		}
 	}

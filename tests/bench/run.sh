@@ -131,7 +131,10 @@ clean_up() {
 		wait_for 5 is_gone "$pid" || kill -KILL "$pid"
 		wait "$pid" 2>/dev/null || true
 	done
-	for pid in ${proxies[@]+"${proxies[@]}"}; do kill -KILL "$pid" 2>/dev/null || true; done
+	for pid in ${proxies[@]+"${proxies[@]}"}; do
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
 	for name in $(ip netns list | sed -n "s/^\(xb$id-[^ ]*\).*/\1/p"); do ip netns del "$name"; done
 	[ -n "$work" ] || return 0
 	# The pins hold the programs: with them goes the last trace in the kernel.

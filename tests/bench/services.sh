@@ -94,25 +94,24 @@ proxy_config() { # proxy_config BIND SERVER
 	END
 }
 
-proxy_start() { # proxy_start POD NAME, its configuration on stdin
-	cat >"$work/$2.cfg"
+proxy_start() { # proxy_start POD NAME BIND SERVER
+	proxy_config "$3" "$4" >"$work/$2.cfg"
+	# A plain command, so that $! is HAProxy and not a shell.
 	nsenter --net="/run/netns/$(ns "proxy-$1")" chrt -f 50 taskset -c "$bench_cpu" \
 		haproxy -db -q -f "$work/$2.cfg" </dev/null >"$work/$2.log" 2>&1 &
 	proxies+=($!)
 }
 
 proxies_up() {
-	local tls=$work/tls
+	local tls=$work/tls port
 	certificates
-	proxy_config "127.0.0.1:15001" "$(addr 4 2):15001" | proxy_start p1 plain1
-	proxy_config "$(addr 4 2):15001" "127.0.0.1:9000" | proxy_start p2 plain2
+	proxy_start p1 plain1 "127.0.0.1:15001" "$(addr 4 2):15001"
+	proxy_start p2 plain2 "$(addr 4 2):15001" "127.0.0.1:9000"
 	# no-ssl-reuse: each connection has its own handshake, as between pods that meet the first time.
-	proxy_config "127.0.0.1:15002" \
-		"$(addr 4 2):15002 ssl verify required ca-file $tls/ca.pem crt $tls/client.pem no-ssl-reuse" |
-		proxy_start p1 tls1
-	proxy_config "$(addr 4 2):15002 ssl crt $tls/server.pem ca-file $tls/ca.pem verify required" \
-		"127.0.0.1:9000" | proxy_start p2 tls2
-	local port
+	proxy_start p1 tls1 "127.0.0.1:15002" \
+		"$(addr 4 2):15002 ssl verify required ca-file $tls/ca.pem crt $tls/client.pem no-ssl-reuse"
+	proxy_start p2 tls2 "$(addr 4 2):15002 ssl crt $tls/server.pem ca-file $tls/ca.pem verify required" \
+		"127.0.0.1:9000"
 	for port in 15001 15002; do
 		wait_for 10 proxy_answers "$port" || {
 			cat "$work"/{plain,tls}[12].log >&2

@@ -29,7 +29,7 @@ struct wrapper_setup setup = {};
 static __always_inline int rearm(void *data, void *data_end, __u32 len)
 {
 	__u64 *to = data, *from = (__u64 *)setup.packet;
-	__u32 flow = setup.n++ & setup.flow_mask;
+	__u32 flow = (setup.first + setup.n++) & setup.flow_mask;
 	int i;
 
 	if (len != setup.len || data + WRAPPER_RESTORE > data_end) {
@@ -43,9 +43,16 @@ static __always_inline int rearm(void *data, void *data_end, __u32 len)
 		for (i = 0; i < WRAPPER_VARY; i++)
 			if (setup.vary_at[i])
 				setup.packet[setup.vary_at[i] & (WRAPPER_RESTORE - 1)] = flow;
+		if (setup.high_at)
+			setup.packet[setup.high_at & (WRAPPER_RESTORE - 1)] = flow >> 16;
 	}
 #pragma unroll
-	for (i = 0; i < WRAPPER_RESTORE / 8; i++)
+	for (i = 0; i < WRAPPER_RESTORE_SHORT / 8; i++)
+		to[i] = from[i];
+	if (setup.is_short)
+		return 0;
+#pragma unroll
+	for (i = WRAPPER_RESTORE_SHORT / 8; i < WRAPPER_RESTORE / 8; i++)
 		to[i] = from[i];
 	return 0;
 }
@@ -74,9 +81,13 @@ int wrapper_tc(struct __sk_buff *skb)
 SEC("xdp")
 int wrapper_xdp(struct xdp_md *xdp)
 {
-	void *data = (void *)(long)xdp->data, *data_end = (void *)(long)xdp->data_end;
+	__u32 len = xdp->data_end - xdp->data;
 
-	if (rearm(data, data_end, data_end - data))
+	/* What the program put before the packet in the last run. */
+	if (len != setup.len && bpf_xdp_adjust_head(xdp, len - setup.len))
+		return WRAPPER_BAD;
+	len = xdp->data_end - xdp->data;
+	if (rearm((void *)(long)xdp->data, (void *)(long)xdp->data_end, len))
 		return WRAPPER_BAD;
 	bpf_tail_call(xdp, &xdp_calls, 0);
 	return WRAPPER_BAD;
