@@ -10,6 +10,7 @@
 #include "probe.h"
 #include "route.h"
 #include "source.h"
+#include "translate.h"
 
 /* The outer source that the device stored when it took the headers off. 0 or -1. */
 static __always_inline int tunnel_origin(struct __sk_buff *skb, struct xm_addr *ret_addr,
@@ -83,6 +84,9 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 			       XM_STACK_UNKNOWN_POD;
 	reason = deliver_check(skb, s, pod, 0);
 	if (reason != XM_FWD_LOCAL)
+		return reason;
+	reason = translate_reply(skb, s);
+	if (reason != XM_PASS)
 		return reason;
 	return deliver(skb, s, pod);
 }

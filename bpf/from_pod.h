@@ -8,6 +8,8 @@
 #include "route.h"
 #include "size.h"
 #include "source.h"
+#include "to_service.h"
+#include "translate.h"
 #include "tunnel.h"
 
 static __always_inline enum xm_reason send_native(struct __sk_buff *skb, struct scene *s,
@@ -31,20 +33,30 @@ static __always_inline enum xm_reason send_native(struct __sk_buff *skb, struct 
 }
 
 static __always_inline enum xm_reason to_local_pod(struct __sk_buff *skb, struct xm_config *cfg,
-						   struct scene *s, const struct xm_pod *pod)
+						   struct scene *s, const struct xm_pod *pod,
+						   int translated)
 {
 	enum xm_reason reason;
 
-	/* To itself, or to a neighbour behind the same port: not a matter of routing. */
-	if (pod->ifindex == skb->ifindex)
-		return XM_PASS;
 	reason = source_check_pod(cfg, s);
 	if (reason != XM_PASS)
 		return reason;
 	reason = deliver_check(skb, s, pod, 0);
 	if (reason != XM_FWD_LOCAL)
 		return reason;
+	/* The backend of a local client may be here too: its reply. */
+	reason = translated ? XM_PASS : translate_reply(skb, s);
+	if (reason != XM_PASS)
+		return reason;
 	return deliver(skb, s, pod);
+}
+
+/* Already for a backend, and the kernel has to bring it there. */
+static __always_inline enum xm_reason to_stack(struct xm_config *cfg, const struct scene *s)
+{
+	enum xm_reason reason = source_check_pod(cfg, s);
+
+	return reason == XM_PASS || reason == XM_STACK_POLICY ? XM_STACK_SERVICE : reason;
 }
 
 static __always_inline enum xm_reason to_peer(struct __sk_buff *skb, struct xm_config *cfg,
@@ -90,9 +102,11 @@ static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_
 {
 	void *data, *data_end;
 	struct xm_route *route;
+	enum xm_reason reason;
 	struct xm_node *node;
 	struct xm_pod *pod;
 	struct ethhdr *eth;
+	int translated = 0;
 
 	pull_headers(skb, pull_bare(skb));
 	data = (void *)(long)skb->data;
@@ -105,23 +119,33 @@ static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_
 	    !ip_is_whole(skb, ETH_HLEN, &s->ip))
 		return XM_PASS;
 
+	if (vip_is_client(&s->ip.dst)) {
+		reason = to_service(skb, cfg, s);
+		if (reason != XM_PASS && reason != XM_TRANSLATED)
+			return reason;
+		translated = reason == XM_TRANSLATED;
+	}
 	route = route_get(cfg, &s->ip.dst);
 	if (!route) {
 		node = bpf_map_lookup_elem(&xm_nodes, &s->ip.dst);
 		if (node && node->path.ifindex)
 			return to_peer(skb, cfg, s, &node->path);
 	} else if (route->flags & XM_ROUTE_STACK) {
-		return XM_PASS;
+		return translated ? to_stack(cfg, s) : XM_PASS;
 	} else if (!(route->flags & XM_ROUTE_LOCAL)) {
 		return to_peer(skb, cfg, s, route);
 	}
 	if (!(cfg->flags & XM_CFG_CARRY_LOCAL))
-		return XM_PASS;
+		return translated ? to_stack(cfg, s) : XM_PASS;
 	/* Not by pod_get(): the source check behind it might take its place. */
 	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.dst);
-	if (!pod)
-		return route ? XM_STACK_UNKNOWN_POD : XM_PASS;
-	return to_local_pod(skb, cfg, s, pod);
+	/* To itself, or to a neighbour behind the same port: not a matter of routing. */
+	if (!pod || pod->ifindex == skb->ifindex) {
+		if (translated)
+			return to_stack(cfg, s);
+		return route && !pod ? XM_STACK_UNKNOWN_POD : XM_PASS;
+	}
+	return to_local_pod(skb, cfg, s, pod, translated);
 }
 
 /*

@@ -6,13 +6,36 @@
 #ifndef BPF_TO_POD_H
 #define BPF_TO_POD_H
 
+#include "translate.h"
 #include "verdict.h"
 
-/* Leaves with UNSPEC always. */
+static __always_inline enum xm_reason to_pod(struct __sk_buff *skb, struct scene *s)
+{
+	void *data, *data_end;
+	struct ethhdr *eth;
+
+	pull_headers(skb, pull_bare(skb));
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	eth = data;
+	if ((void *)(eth + 1) > data_end || skb->vlan_present)
+		return XM_PASS;
+	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip) != XM_PASS || !s->ip.len ||
+	    !ip_is_whole(skb, ETH_HLEN, &s->ip))
+		return XM_PASS;
+	return translate_reply(skb, s);
+}
+
+/* Leaves with UNSPEC for the next program and the pod, or SHOT. */
 SEC("tc")
 int xm_to_pod(struct __sk_buff *skb)
 {
-	return TC_ACT_UNSPEC;
+	struct scene s;
+
+	if (!config_get())
+		return TC_ACT_UNSPEC;
+	scene_init(&s, skb, XM_HOOK_TO_POD);
+	return verdict_tc(skb, &s, to_pod(skb, &s));
 }
 
 #endif
