@@ -424,8 +424,11 @@ static void stop_servers(void)
 {
 	size_t i;
 
-	kill(server_pid, SIGKILL);
-	waitpid(server_pid, NULL, 0);
+	/* 0 would be this process's whole group. */
+	if (server_pid > 0) {
+		kill(server_pid, SIGKILL);
+		waitpid(server_pid, NULL, 0);
+	}
 	for (i = 0; i < n_servers; i++)
 		close(servers[i]);
 }
