@@ -194,15 +194,6 @@ static bool port_differs(const struct work *w, const struct group *g, uint16_t p
 	return false;
 }
 
-static bool has_pool(const struct work *w, const struct group *g)
-{
-	for (size_t i = 0; i < w->n_pools; i++)
-		if (w->pools[i].group.port_name == g->port_name &&
-		    w->pools[i].group.proto == g->proto && w->pools[i].group.v4 == g->v4)
-			return true;
-	return false;
-}
-
 /* A slice port of 0 serves every port of its protocol: one backend per name that is asked for. */
 static int add_candidates(struct work *w, size_t cluster, const struct endpoint_object *e,
 			  const struct port_object *port)

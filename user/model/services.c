@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Services kept from turn to turn: what changed is found by digests, merged anew, and taken over at
+ * once or not at all. What one name becomes: services_merge.c.
+ */
+#include "model/services.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/addr.h"
+#include "core/defs.h"
+#include "core/vec.h"
+#include "model/services_parts.h"
+
+#define NOT_THERE UINT32_MAX
+
+/* A name that some cluster has, global or not. */
+struct entry {
+	char space[64], name[64];
+	struct service service;  /* as published; no pools = not global anywhere */
+	char **notes; size_t n_notes;
+	struct merged next;      /* with dirty: what it becomes */
+	struct xm_service_key *lost; size_t n_lost; /* VIPs that another service has */
+	bool dirty, merged;
+	uint32_t *at;            /* index into each cluster's services, NOT_THERE */
+};
+
+struct seen { uint64_t digest; struct entry *entry; };
+
+struct services {
+	struct env *env;
+	struct entry **entries; size_t n_entries; /* sorted by (space, name) */
+	struct seen **seen;      /* per cluster, in the order of its snapshot */
+	size_t *n_seen;
+	uint64_t *digests;       /* of each cluster's services */
+	size_t n_clusters;
+	bool whole;              /* the next update looks at everything */
+	const struct service **list; size_t n_list;
+	const char **notes;      size_t n_notes;
+	uint32_t *nodes;         size_t n_nodes;
+	uint32_t *refs;          /* [XM_MAX_NODES + 1] backends on each node */
+	uint64_t version;
+	size_t n_frontends, n_backends, n_edge, n_lost;
+	/* Of the running update. */
+	struct entry **dirty; size_t n_dirty;
+};
+
+int services_new(struct services **ret_services)
+{
+	struct services *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->refs = calloc(XM_MAX_NODES + 1, sizeof(*s->refs));
+	if (!s || !s->refs) {
+		free(s);
+		return -ENOMEM;
+	}
+	s->whole = true;
+	*ret_services = s;
+	return 0;
+}
+
+static void forget_seen(struct services *s)
+{
+	for (size_t c = 0; c < s->n_clusters; c++)
+		free(s->seen[c]);
+	free(take(s->seen));
+	free(take(s->n_seen));
+	free(take(s->digests));
+	s->n_clusters = 0;
+}
+
+void services_free(struct services *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_entries; i++) {
+		struct entry *e = s->entries[i];
+
+		service_done(&e->service);
+		merged_done(&e->next);
+		vec_free_notes(e->notes, e->n_notes);
+		free(e->lost);
+		free(e->at);
+		free(e);
+	}
+	forget_seen(s);
+	free(s->entries);
+	env_free(s->env);
+	free(s->list);
+	free(s->notes);
+	free(s->nodes);
+	free(s->refs);
+	free(s->dirty);
+	free(s);
+}
+
+/* ---- what changed -------------------------------------------------------------------------- */
+
+static int order_names(const char *space_a, const char *name_a, const char *space_b,
+		       const char *name_b)
+{
+	int diff = strcmp(space_a, space_b);
+
+	return diff ? diff : strcmp(name_a, name_b);
+}
+
+static int mark(struct services *s, struct entry *e)
+{
+	if (e->dirty)
+		return 0;
+	if (vec_grow(&s->dirty, s->n_dirty, sizeof(*s->dirty)))
+		return -ENOMEM;
+	s->dirty[s->n_dirty++] = e;
+	e->dirty = true;
+	return 0;
+}
+
+static struct entry *find(const struct services *s, const struct service_object *o)
+{
+	size_t low = 0, high = s->n_entries;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int diff = order_names(s->entries[mid]->space, s->entries[mid]->name, o->space, o->name);
+
+		if (!diff)
+			return s->entries[mid];
+		if (diff < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+static struct entry *entry_new(const struct services *s, const struct service_object *o)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (e)
+		e->at = malloc((s->n_clusters + 1) * sizeof(*e->at));
+	if (!e || !e->at) {
+		free(e);
+		return NULL;
+	}
+	for (size_t c = 0; c < s->n_clusters; c++)
+		e->at[c] = NOT_THERE;
+	snprintf(e->space, sizeof(e->space), "%s", o->space);
+	snprintf(e->name, sizeof(e->name), "%s", o->name);
+	return e;
+}
+
+/* New entries, sorted too, into the sorted array. */
+static int insert(struct services *s, struct entry **fresh, size_t n)
+{
+	struct entry **all;
+	size_t i = s->n_entries, k = n;
+
+	if (!n)
+		return 0;
+	all = realloc(s->entries, (s->n_entries + n) * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	s->entries = all;
+	s->n_entries += n;
+	while (k) {
+		if (i && order_names(all[i - 1]->space, all[i - 1]->name, fresh[k - 1]->space,
+				     fresh[k - 1]->name) > 0) {
+			all[i + k - 1] = all[i - 1];
+			i--;
+		} else {
+			all[i + k - 1] = fresh[k - 1];
+			k--;
+		}
+	}
+	return 0;
+}
+
+/* Both sorted by name, walked side by side; equal digests need no look at anything else. */
+static int walk(struct services *s, size_t cluster, const struct snapshot *snapshot)
+{
+	size_t n = snapshot ? snapshot->n_services : 0, i = 0, n_fresh = 0;
+	struct seen *old = s->seen[cluster], *new = malloc((n + 1) * sizeof(*new));
+	auto_free struct entry **fresh = NULL;
+	int rc = new ? 0 : -ENOMEM;
+
+	for (size_t k = 0; !rc && k < n; k++) {
+		const struct service_object *o = &snapshot->services[k];
+		struct entry *e = NULL;
+
+		while (!rc && i < s->n_seen[cluster] && old[i].digest != o->digest) {
+			int diff = order_names(old[i].entry->space, old[i].entry->name, o->space, o->name);
+
+			if (diff > 0)
+				break;
+			rc = mark(s, old[i].entry);
+			if (!diff)
+				break;
+			old[i++].entry->at[cluster] = NOT_THERE;
+		}
+		if (rc)
+			break;
+		if (i < s->n_seen[cluster] &&
+		    (old[i].digest == o->digest || !order_names(old[i].entry->space, old[i].entry->name,
+								o->space, o->name)))
+			e = old[i++].entry;
+		if (!e) {
+			e = find(s, o);
+			if (!e) {
+				e = entry_new(s, o);
+				if (!e || vec_grow(&fresh, n_fresh, sizeof(*fresh))) {
+					if (e)
+						free(e->at);
+					free(e);
+					rc = -ENOMEM;
+					break;
+				}
+				fresh[n_fresh++] = e;
+			}
+			rc = mark(s, e);
+		}
+		if (e->at[cluster] != k)
+			e->at[cluster] = k;
+		new[k] = (struct seen){ o->digest, e };
+	}
+	for (; !rc && i < s->n_seen[cluster]; i++) {
+		old[i].entry->at[cluster] = NOT_THERE;
+		rc = mark(s, old[i].entry);
+	}
+	if (insert(s, fresh, n_fresh)) {
+		/* Nobody but the list of what is dirty knows them. */
+		for (size_t k = 0; k < n_fresh; k++) {
+			free(fresh[k]->at);
+			free(fresh[k]);
+		}
+		s->n_dirty = 0;
+		rc = -ENOMEM;
+	}
+	if (rc) {
+		free(new);
+		return rc;
+	}
+	free(old);
+	s->seen[cluster] = new;
+	s->n_seen[cluster] = n;
+	s->digests[cluster] = snapshot ? snapshot->services_digest : 0;
+	return 0;
+}
+
+/* Other clusters than before, or an update that failed: nothing that was seen counts. */
+static int start_anew(struct services *s, size_t n)
+{
+	forget_seen(s);
+	s->seen = calloc(n + 1, sizeof(*s->seen));
+	s->n_seen = calloc(n + 1, sizeof(*s->n_seen));
+	s->digests = calloc(n + 1, sizeof(*s->digests));
+	if (!s->seen || !s->n_seen || !s->digests)
+		return -ENOMEM;
+	s->n_clusters = n;
+	for (size_t i = 0; i < s->n_entries; i++) {
+		struct entry *e = s->entries[i];
+		uint32_t *at = realloc(e->at, (n + 1) * sizeof(*at));
+
+		if (!at)
+			return -ENOMEM;
+		e->at = at;
+		for (size_t c = 0; c < n; c++)
+			at[c] = NOT_THERE;
+	}
+	return 0;
+}
+
+/* ---- VIPs that two services claim ----------------------------------------------------------- */
+
+static bool has_lost(const struct entry *e, const struct xm_service_key *key)
+{
+	struct xm_service_key client = *key;
+
+	/* Who lost a VIP as a client's has lost it at the edge. */
+	if (client.scope == XM_SCOPE_EDGE)
+		client.scope = XM_SCOPE_CLIENT;
+	for (size_t i = 0; i < e->n_lost; i++)
+		if (!memcmp(&e->lost[i], &client, sizeof(client)))
+			return true;
+	return false;
+}
+
+static int merge(struct services *s, const struct mesh *mesh, struct env *env, struct entry *e)
+{
+	auto_free const struct service_object **objects = calloc(s->n_clusters, sizeof(*objects));
+	bool any = false;
+
+	if (!objects)
+		return -ENOMEM;
+	for (size_t c = 0; c < s->n_clusters; c++) {
+		if (e->at[c] == NOT_THERE)
+			continue;
+		objects[c] = &mesh->clusters[c].snapshot->services[e->at[c]];
+		any = true;
+	}
+	merged_done(&e->next);
+	e->merged = true;
+	return any ? merge_service(env, mesh, objects, &e->next) : 0;
+}
+
+/* Frontends, that of the services before conflicts: the published ones and those that were lost. */
+static bool claims_changed(const struct entry *e)
+{
+	const struct service *a = &e->service, *b = &e->next.service;
+
+	if (e->n_lost || a->n_pools != b->n_pools)
+		return true;
+	for (size_t i = 0; i < a->n_pools; i++) {
+		const struct service_pool *p = &a->pools[i], *q = &b->pools[i];
+
+		if (p->n_frontends != q->n_frontends)
+			return true;
+		for (size_t k = 0; k < p->n_frontends; k++)
+			if (memcmp(&p->frontends[k].key, &q->frontends[k].key, sizeof(q->frontends[k].key)))
+				return true;
+	}
+	return false;
+}
+
+struct claim { struct xm_service_key key; struct entry *owner; };
+
+/* True: @key is @e's, now if nobody had it. */
+static bool claim(struct claim *table, size_t mask, const struct xm_service_key *key, struct entry *e,
+		  struct entry **ret_owner)
+{
+	size_t i = XXH3_64bits(key, sizeof(*key)) & mask;
+
+	while (table[i].owner && memcmp(&table[i].key, key, sizeof(*key)))
+		i = (i + 1) & mask;
+	if (!table[i].owner)
+		table[i] = (struct claim){ *key, e };
+	*ret_owner = table[i].owner;
+	return table[i].owner == e;
+}
+
+static int lose(struct entry *e, const struct xm_service_key *key, const struct entry *owner)
+{
+	char buf[ADDR_TEXT_MAX];
+
+	if (has_lost(e, key))
+		return 0;
+	if (vec_grow(&e->lost, e->n_lost, sizeof(*e->lost)))
+		return -ENOMEM;
+	e->lost[e->n_lost++] = *key;
+	return vec_note(&e->next.notes, &e->next.n_notes,
+			"service %s/%s: %s port %u is a virtual address of %s/%s already, which has it: "
+			"left out", e->space, e->name, addr_format(&key->addr, buf),
+			__builtin_bswap16(key->port), owner->space, owner->name);
+}
+
+/* Give every VIP to the first service by name. Those that lost or get back one are merged anew. */
+static int settle(struct services *s, const struct mesh *mesh, struct env *env)
+{
+	auto_free struct claim *table = NULL;
+	size_t n = 0, size = 64;
+	int rc = 0;
+
+	/* Who lost something may have it back: its own frontends are not all known now. */
+	for (size_t i = 0; s->n_lost && !rc && i < s->n_entries; i++) {
+		struct entry *e = s->entries[i];
+
+		if (!e->n_lost)
+			continue;
+		rc = mark(s, e);
+		if (!rc && !e->merged)
+			rc = merge(s, mesh, env, e);
+	}
+	for (size_t i = 0; i < s->n_entries; i++) {
+		struct entry *e = s->entries[i];
+		const struct service *v = e->dirty ? &e->next.service : &e->service;
+
+		for (size_t p = 0; p < v->n_pools; p++)
+			n += v->pools[p].n_frontends;
+	}
+	while (size < 2 * n)
+		size *= 2;
+	table = calloc(size, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	s->n_lost = 0;
+	for (size_t i = 0; !rc && i < s->n_entries; i++) {
+		struct entry *e = s->entries[i], *owner;
+		const struct service *v = e->dirty ? &e->next.service : &e->service;
+
+		e->n_lost = 0;
+		for (size_t p = 0; !rc && p < v->n_pools; p++) {
+			if (v->pools[p].scope == XM_SCOPE_EDGE)
+				continue;
+			for (size_t k = 0; !rc && k < v->pools[p].n_frontends; k++) {
+				if (claim(table, size - 1, &v->pools[p].frontends[k].key, e, &owner))
+					continue;
+				/* Merged after the loop's own pointers are read: the same frontends. */
+				rc = mark(s, e);
+				if (!rc && !e->merged) {
+					rc = merge(s, mesh, env, e);
+					v = &e->next.service;
+				}
+				if (!rc)
+					rc = lose(e, &v->pools[p].frontends[k].key, owner);
+			}
+		}
+		s->n_lost += e->n_lost;
+	}
+	return rc;
+}
+
+static void drop_lost(struct entry *e)
+{
+	struct service *v = &e->next.service;
+
+	for (size_t p = 0; e->n_lost && p < v->n_pools; p++) {
+		struct service_pool *pool = &v->pools[p];
+		size_t kept = 0;
+
+		for (size_t k = 0; k < pool->n_frontends; k++)
+			if (!has_lost(e, &pool->frontends[k].key))
+				pool->frontends[kept++] = pool->frontends[k];
+		pool->n_frontends = kept;
+	}
+}
+
+/* ---- taking over ---------------------------------------------------------------------------- */
+
+struct totals { size_t services, frontends, backends, edge; };
+
+static void count(const struct service *v, struct totals *t, int sign)
+{
+	bool edge = false;
+
+	t->services += v->n_pools ? sign : 0;
+	t->backends += sign * (ssize_t)v->n_backends;
+	for (size_t i = 0; i < v->n_pools; i++) {
+		t->frontends += sign * (ssize_t)v->pools[i].n_frontends;
+		edge |= v->pools[i].scope == XM_SCOPE_EDGE && v->pools[i].n_frontends;
+	}
+	t->edge += edge ? sign : 0;
+}
+
+static int check_limits(const struct totals *t, struct err *err)
+{
+	if (t->services > XM_MAX_SERVICES)
+		return err_set(err, -ENOSPC, "%zu global services, but xmesh holds %u (XM_MAX_SERVICES): "
+			       "make fewer of them global", t->services, XM_MAX_SERVICES);
+	if (t->frontends > XM_MAX_FRONTENDS)
+		return err_set(err, -ENOSPC, "global services have %zu frontends (addresses x ports), but "
+			       "xmesh holds %u (XM_MAX_FRONTENDS): make fewer of them global",
+			       t->frontends, XM_MAX_FRONTENDS);
+	if (t->backends > XM_MAX_BACKENDS)
+		return err_set(err, -ENOSPC, "global services have %zu backends, but xmesh holds %u "
+			       "(XM_MAX_BACKENDS): make fewer of them global", t->backends,
+			       XM_MAX_BACKENDS);
+	return 0;
+}
+
+static void count_nodes(struct services *s, const struct service *v, int sign, bool *moved)
+{
+	for (size_t i = 0; i < v->n_backends; i++) {
+		uint32_t number = v->backends[i].node;
+
+		if (!number || number > XM_MAX_NODES)
+			continue;
+		*moved |= sign > 0 ? !s->refs[number] : s->refs[number] == 1;
+		s->refs[number] += sign;
+	}
+}
+
+/* Names that no cluster has any more. */
+static void forget_entries(struct services *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n_entries; i++) {
+		struct entry *e = s->entries[i];
+		bool there = false;
+
+		for (size_t c = 0; c < s->n_clusters; c++)
+			there |= e->at[c] != NOT_THERE;
+		if (there) {
+			s->entries[kept++] = e;
+			continue;
+		}
+		free(e->lost);
+		free(e->at);
+		free(e);
+	}
+	s->n_entries = kept;
+}
+
+static void publish(struct services *s, const struct totals *t)
+{
+	bool moved = false, listed = false, noted = false, gone = false;
+
+	for (size_t i = 0; i < s->n_dirty; i++) {
+		struct entry *e = s->dirty[i];
+
+		noted |= e->n_notes || e->next.n_notes;
+		vec_free_notes(e->notes, e->n_notes);
+		e->notes = take(e->next.notes);
+		e->n_notes = e->next.n_notes;
+		e->next.n_notes = 0;
+		if (!service_equal(&e->service, &e->next.service)) {
+			listed |= !e->service.n_pools != !e->next.service.n_pools;
+			count_nodes(s, &e->next.service, 1, &moved);
+			count_nodes(s, &e->service, -1, &moved);
+			service_done(&e->service);
+			e->service = e->next.service;
+			e->service.version = ++s->version;
+			memset(&e->next, 0, sizeof(e->next));
+		}
+		merged_done(&e->next);
+		e->dirty = e->merged = false;
+		gone |= !e->service.n_pools;
+	}
+	s->n_dirty = 0;
+	if (gone)
+		forget_entries(s);
+	s->n_frontends = t->frontends;
+	s->n_backends = t->backends;
+	s->n_edge = t->edge;
+	if (listed) {
+		s->n_list = 0;
+		for (size_t i = 0; i < s->n_entries; i++)
+			if (s->entries[i]->service.n_pools)
+				s->list[s->n_list++] = &s->entries[i]->service;
+	}
+	if (noted) {
+		s->n_notes = 0;
+		for (size_t i = 0; i < s->n_entries; i++)
+			for (size_t k = 0; k < s->entries[i]->n_notes; k++)
+				s->notes[s->n_notes++] = s->entries[i]->notes[k];
+	}
+	if (moved) {
+		s->n_nodes = 0;
+		for (uint32_t i = 1; i <= XM_MAX_NODES; i++)
+			if (s->refs[i])
+				s->nodes[s->n_nodes++] = i;
+	}
+}
+
+/* Room for what publish() writes, so that it cannot fail. */
+static int make_room(struct services *s, const struct totals *t)
+{
+	size_t notes = s->n_notes;
+	const struct service **list;
+	const char **texts;
+
+	for (size_t i = 0; i < s->n_dirty; i++)
+		notes += s->dirty[i]->next.n_notes;
+	list = realloc(s->list, (MAX(t->services, s->n_list) + 1) * sizeof(*list));
+	if (list)
+		s->list = list;
+	texts = realloc(s->notes, (notes + 1) * sizeof(*texts));
+	if (texts)
+		s->notes = texts;
+	if (!s->nodes)
+		s->nodes = calloc(XM_MAX_NODES + 1, sizeof(*s->nodes));
+	return list && texts && s->nodes ? 0 : -ENOMEM;
+}
+
+/* @env: the one in force for this update. */
+static int prepare(struct services *s, const struct mesh *mesh, struct env *env, struct err *err,
+		   struct totals *t)
+{
+	bool claims = false;
+	int rc = 0;
+
+	for (size_t c = 0; !rc && c < s->n_clusters; c++) {
+		const struct snapshot *snapshot = mesh->clusters[c].snapshot;
+
+		if (s->whole || s->digests[c] != (snapshot ? snapshot->services_digest : 0))
+			rc = walk(s, c, snapshot);
+	}
+	for (size_t i = 0; s->whole && !rc && i < s->n_entries; i++)
+		rc = mark(s, s->entries[i]);
+	for (size_t i = 0; !rc && i < s->n_dirty; i++) {
+		rc = merge(s, mesh, env, s->dirty[i]);
+		claims |= claims_changed(s->dirty[i]);
+	}
+	if (!rc && claims)
+		rc = settle(s, mesh, env);
+	for (size_t i = 0; !rc && i < s->n_dirty; i++) {
+		drop_lost(s->dirty[i]);
+		count(&s->dirty[i]->next.service, t, 1);
+		count(&s->dirty[i]->service, t, -1);
+	}
+	if (!rc)
+		rc = check_limits(t, err);
+	if (!rc)
+		rc = make_room(s, t);
+	return rc;
+}
+
+int services_update(struct services *s, const struct services_input *input, struct err *err)
+{
+	struct totals t = { s->n_list, s->n_frontends, s->n_backends, s->n_edge };
+	struct env *env = s->env;
+	int rc = 0;
+
+	if (!env || env->digest != env_digest(input)) {
+		rc = env_new(input, &env);
+		s->whole = true;
+	}
+	if (!rc && s->whole)
+		rc = start_anew(s, input->mesh->n_clusters);
+	if (!rc)
+		rc = prepare(s, input->mesh, env, err, &t);
+	if (rc) {
+		for (size_t i = 0; i < s->n_dirty; i++) {
+			merged_done(&s->dirty[i]->next);
+			s->dirty[i]->dirty = s->dirty[i]->merged = false;
+		}
+		s->n_dirty = 0;
+		s->whole = true;
+		if (env != s->env)
+			env_free(env);
+		return rc == -ENOMEM ? err_set(err, rc, "out of memory") : rc;
+	}
+	publish(s, &t);
+	if (env != s->env) {
+		env_free(s->env);
+		s->env = env;
+	}
+	s->whole = false;
+	return 0;
+}
+
+const struct service *const *services_list(const struct services *s, size_t *ret_n)
+{
+	*ret_n = s->n_list;
+	return s->list;
+}
+
+const char *const *services_notes(const struct services *s, size_t *ret_n)
+{
+	*ret_n = s->n_notes;
+	return s->notes;
+}
+
+const uint32_t *services_nodes(const struct services *s, size_t *ret_n)
+{
+	*ret_n = s->n_nodes;
+	return s->nodes;
+}
+
+bool services_have_edge(const struct services *s)
+{
+	return s->n_edge;
+}
