@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/defs.h"
+#include "model/recover_services.h"
 #include "xmesh/wire.h"
 
 #define NO_NODE SIZE_MAX
@@ -137,6 +138,10 @@ int recover_snapshot(const struct wanted *actual, const struct service_tables *t
 				 (int)sizeof(s->revision) - 1,
 				 actual->clusters[i].cluster.revision);
 	s->counts.nodes = s->n_nodes;
+	rc = tables ? recover_services(actual, tables, cluster, own, s) : 0;
+	if (rc)
+		goto fail;
+	snapshot_finish(s);
 	*ret_snapshot = s;
 	return 0;
 fail:

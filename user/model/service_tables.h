@@ -14,6 +14,7 @@
 struct service_frontend_entry {
 	struct xm_service_key key;
 	struct xm_service service;
+	uint32_t port_name;      /* of the backends in its slice; 0 = not known (empty, node targets) */
 };
 
 struct service_backend_entry {
