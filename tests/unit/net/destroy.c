@@ -109,7 +109,7 @@ static int hold(int go, int report)
 	size_t i;
 
 	if (unshare(CLONE_NEWNET) || system("ip link set lo up && ip addr add 10.0.0.1/32 dev lo && "
-					    "ip addr add fd00::1/128 dev lo nodad"))
+					    "ip addr add fd00::1/128 dev lo"))
 		return 1;
 	if (listen_at("10.0.0.1", AF_INET, LOST_PORT) < 0 ||
 	    listen_at("10.0.0.1", AF_INET, LIVING_PORT) < 0 ||

@@ -538,7 +538,7 @@ static int setup(void **state)
 		return 0;
 	host_run("ip link set lo up");
 	host_run("ip addr add 10.0.0.1/32 dev lo && ip addr add 10.0.0.2/32 dev lo");
-	host_run("ip addr add fd00::1/128 dev lo nodad && ip addr add fd00::2/128 dev lo nodad");
+	host_run("ip addr add fd00::1/128 dev lo && ip addr add fd00::2/128 dev lo");
 	plane = host_load();
 	fill_tables();
 	assert_done(sockets_sync(&plane, &cgroup_own, 1, &changed, &err));
