@@ -11,6 +11,7 @@
 
 #include "core/addr.h"
 #include "core/defs.h"
+#include "core/vec.h"
 #include "plane/actual.h"
 #include "plane/keys.h"
 #include "plane/mapio.h"
@@ -60,6 +61,41 @@ static int read_config(const struct plane *plane, struct xm_config *ret_config, 
 	return 0;
 }
 
+/* An array has all its elements: those that are all zero are no entries. */
+static int read_paths(const struct plane *plane, struct wanted *actual, struct err *err)
+{
+	const uint32_t some = 4096;
+	auto_free struct xm_path *paths = calloc(some, sizeof(*paths));
+	auto_free uint32_t *keys = calloc(some, sizeof(*keys));
+	int fd = plane->map_fd[PLANE_xm_paths], code = 0;
+	uint32_t cursor = 0, count, i;
+	bool first = true;
+
+	if (!paths || !keys)
+		return err_set(err, -ENOMEM, "out of memory");
+	while (!code) {
+		count = some;
+		code = bpf_map_lookup_batch(fd, first ? NULL : &cursor, &cursor, keys, paths, &count,
+					    NULL);
+		if (code && code != -ENOENT)
+			return err_set(err, code, "cannot read %s/xm_paths: %s", plane->dir,
+				       strerror(-code));
+		first = false;
+		for (i = 0; i < count; i++) {
+			static const struct xm_path none;
+
+			if (!memcmp(&paths[i], &none, sizeof(none)))
+				continue;
+			if (vec_grow(&actual->paths, actual->n_paths, sizeof(*actual->paths)))
+				return err_set(err, -ENOMEM, "out of memory");
+			memset(&actual->paths[actual->n_paths], 0, sizeof(*actual->paths));
+			actual->paths[actual->n_paths].number = keys[i];
+			actual->paths[actual->n_paths++].path = paths[i];
+		}
+	}
+	return 0;
+}
+
 #define READ(map, type, value, compare, field, n_field)                                            \
 	read_table(plane, map, sizeof(struct type), offsetof(struct type, value), compare,         \
 		   &actual->field, &actual->n_field, err)
@@ -86,6 +122,8 @@ int actual_read(const struct plane *plane, struct wanted **ret_actual, struct er
 		code = READ(PLANE_xm_pods, wanted_pod, pod, keys_pod, pods, n_pods);
 	if (!code)
 		code = READ(PLANE_xm_ifaces, wanted_iface, iface, keys_iface, ifaces, n_ifaces);
+	if (!code)
+		code = read_paths(plane, actual, err);
 	if (code) {
 		wanted_free(actual);
 		return code;
@@ -258,7 +296,7 @@ int actual_map_info(const struct plane *plane, enum plane_map map, struct map_in
 	info.type_name = libbpf_bpf_map_type_str(kernel.type);
 	if (!info.type_name)
 		info.type_name = "unknown";
-	if (kernel.type == BPF_MAP_TYPE_HASH) {
+	if (kernel.type == BPF_MAP_TYPE_HASH || kernel.type == BPF_MAP_TYPE_LRU_HASH) {
 		code = mapio_read(plane, map, &io, err);
 		if (code)
 			return code;

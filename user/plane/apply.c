@@ -52,6 +52,9 @@ static int update_failed(const struct plane *plane, enum plane_map map, uint32_t
 		       strerror(-code));
 }
 
+/* An array cannot lose an element: zeroes lead nowhere. */
+static const struct xm_path no_path;
+
 static int run_single(const struct plane *plane, const struct plan_op *ops, size_t n,
 		      const struct sizes *sizes, size_t *done, struct err *err)
 {
@@ -61,6 +64,8 @@ static int run_single(const struct plane *plane, const struct plan_op *ops, size
 	for (i = 0; i < n; i++) {
 		if (ops[i].verb == PLAN_PUT)
 			code = bpf_map_update_elem(fd, &ops[i].key, ops[i].value, BPF_ANY);
+		else if (ops[i].map == PLANE_xm_paths)
+			code = bpf_map_update_elem(fd, &ops[i].key, &no_path, BPF_ANY);
 		else
 			code = bpf_map_delete_elem(fd, &ops[i].key);
 		/* Gone already is what a delete wants. */
@@ -131,7 +136,8 @@ static int run(const struct plane *plane, const struct plan_op *ops, size_t n, s
 	code = map_sizes(plane, ops->map, &sizes, err);
 	if (code)
 		return code;
-	if (n > 1 && run_batch(plane, ops, n, &sizes))
+	if (n > 1 && !(ops->map == PLANE_xm_paths && ops->verb == PLAN_DELETE) &&
+	    run_batch(plane, ops, n, &sizes))
 		*done += n;
 	else
 		code = run_single(plane, ops, n, &sizes, done, err);

@@ -3,6 +3,9 @@
 #ifndef XMESH_PLANE_FLOWS_H
 #define XMESH_PLANE_FLOWS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "core/err.h"
 #include "plane/plane.h"
 #include "xmesh/flow.h"

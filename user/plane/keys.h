@@ -38,6 +38,14 @@ static inline int keys_name(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static inline int keys_path(const void *a, const void *b)
+{
+	uint32_t x = ((const struct wanted_path *)a)->number;
+	uint32_t y = ((const struct wanted_path *)b)->number;
+
+	return (x > y) - (x < y);
+}
+
 static inline int keys_cluster(const void *a, const void *b)
 {
 	return ((const struct wanted_cluster *)a)->id - ((const struct wanted_cluster *)b)->id;

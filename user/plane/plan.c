@@ -38,6 +38,7 @@ struct table {
 static const struct table tables[] = {
 	TABLE(xm_node_names, wanted_name, name, xm_node_name, pad2, keys_name),
 	TABLE(xm_clusters, wanted_cluster, cluster, xm_cluster, pad, keys_cluster),
+	TABLE(xm_paths, wanted_path, path, xm_path, own_mac, keys_path),
 	TABLE(xm_nodes, wanted_node, node, xm_node, path, keys_node),
 	TABLE(xm_routes, wanted_route, route, xm_route, vtep_mac, keys_route),
 	TABLE(xm_pods, wanted_pod, pod, xm_pod, mtu, keys_pod),
@@ -109,6 +110,9 @@ static void set_key(struct plan_op *op, const struct table *table, const char *e
 	case PLANE_xm_node_names:
 		op->key.number = ((const struct wanted_name *)entry)->number;
 		break;
+	case PLANE_xm_paths:
+		op->key.number = ((const struct wanted_path *)entry)->number;
+		break;
 	case PLANE_xm_ifaces:
 		op->key.number = ((const struct wanted_iface *)entry)->ifindex;
 		break;
@@ -124,6 +128,17 @@ static void set_key(struct plan_op *op, const struct table *table, const char *e
 	case PLANE_xm_route_memo:
 	case PLANE_xm_pod_memo:
 	case PLANE_xm_epoch:
+	case PLANE_xm_services:
+	case PLANE_xm_maglev:
+	case PLANE_xm_backends:
+	case PLANE_xm_service_names:
+	case PLANE_xm_vip_filter:
+	case PLANE_xm_affinity:
+	case PLANE_xm_sock_origin:
+	case PLANE_xm_flows:
+	case PLANE_xm_frags:
+	case PLANE_xm_flow_hint:
+	case PLANE_xm_probes:
 	case PLANE_MAP_COUNT:
 		break;
 	}
@@ -309,6 +324,7 @@ static const void *find_deleted(const struct plan_op *op, const struct wanted *a
 		struct wanted_node node;
 		struct wanted_pod pod;
 		struct wanted_name name;
+		struct wanted_path path;
 		struct wanted_cluster cluster;
 		struct wanted_iface iface;
 	} key;
@@ -382,6 +398,7 @@ void plan_op_print(const struct plan_op *op, const struct wanted *wanted,
 	const struct xm_node_name *name = value;
 	const struct xm_iface *iface = value;
 	const struct xm_node *node = value;
+	const struct xm_path *path = value;
 	char text[ADDR_TEXT_MAX];
 
 	fprintf(out, "%-6s %-13s ",
@@ -407,6 +424,12 @@ void plan_op_print(const struct plan_op *op, const struct wanted *wanted,
 		if (name)
 			fprintf(out, " -> %s", name->name);
 		break;
+	case PLANE_xm_paths:
+		fprintf(out, "%s", node_name(op->key.number, wanted, actual));
+		if (path)
+			fprintf(out, ", tunnel to %s, mtu %u", addr_format(&path->route.outer, text),
+				path->route.mtu);
+		break;
 	case PLANE_xm_clusters:
 		fprintf(out, "%u", op->key.cluster);
 		if (cluster)
@@ -425,6 +448,17 @@ void plan_op_print(const struct plan_op *op, const struct wanted *wanted,
 	case PLANE_xm_route_memo:
 	case PLANE_xm_pod_memo:
 	case PLANE_xm_epoch:
+	case PLANE_xm_services:
+	case PLANE_xm_maglev:
+	case PLANE_xm_backends:
+	case PLANE_xm_service_names:
+	case PLANE_xm_vip_filter:
+	case PLANE_xm_affinity:
+	case PLANE_xm_sock_origin:
+	case PLANE_xm_flows:
+	case PLANE_xm_frags:
+	case PLANE_xm_flow_hint:
+	case PLANE_xm_probes:
 	case PLANE_MAP_COUNT:
 		break;
 	}

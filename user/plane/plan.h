@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The difference between wanted and actual tables as an ordered list of operations. Pure. Order:
- * config slots, names, clusters, nodes, routes, pods, ifaces are put first (what is pointed to
+ * config slots, names, clusters, paths, nodes, routes, pods, ifaces are put first (what is pointed to
  * before what points), then deletes in the reverse order, then the final config. xm_config is put
  * twice when a prefix length goes out of use: first with the slots of before and after, so that no
  * route is without its slot. An entry that differs in since_s alone is left as it is.
@@ -26,7 +26,7 @@ struct plan_op {
 	union {
 		struct xm_addr addr;       /* xm_nodes, xm_pods */
 		struct xm_prefix prefix;   /* xm_routes */
-		uint32_t number;           /* xm_node_names, xm_ifaces (ifindex), xm_config (0) */
+		uint32_t number;           /* xm_node_names, xm_paths, xm_ifaces (ifindex), xm_config (0) */
 		uint16_t cluster;          /* xm_clusters */
 	} key;
 	const void *value;       /* borrowed from @wanted; NULL for deletes */
