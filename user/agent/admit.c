@@ -89,9 +89,37 @@ static int build(const struct admit *admit, const struct snapshot *const *set,
 	return mesh_new(admit->config, set, origins, ret_mesh, err);
 }
 
+/* What routes and names are made of; where it was written does not matter. */
+static bool same_nodes(const struct snapshot *a, const struct snapshot *b)
+{
+	if (a == b)
+		return true;
+	if (!a || !b || a->n_nodes != b->n_nodes)
+		return false;
+	for (size_t i = 0; i < a->n_nodes; i++) {
+		const struct node_object *x = &a->nodes[i], *y = &b->nodes[i];
+
+		if (strcmp(x->name, y->name) || x->n_cidrs != y->n_cidrs ||
+		    memcmp(&x->addr4, &y->addr4, sizeof(x->addr4)) ||
+		    memcmp(&x->addr6, &y->addr6, sizeof(x->addr6)) ||
+		    !x->has_vtep_mac != !y->has_vtep_mac ||
+		    memcmp(x->vtep_mac, y->vtep_mac, sizeof(x->vtep_mac)) ||
+		    strcmp(x->zone, y->zone) || strcmp(x->region, y->region))
+			return false;
+		for (size_t k = 0; k < x->n_cidrs; k++)
+			if (x->cidrs[k].plen != y->cidrs[k].plen ||
+			    !xm_addr_eq(&x->cidrs[k].addr, &y->cidrs[k].addr))
+				return false;
+	}
+	return true;
+}
+
 /* @set was found valid: what it took from pending becomes accepted. */
 static void settle(struct admit *admit, const struct snapshot *const *set, struct mesh *mesh)
 {
+	admit->nodes_changed = !admit->mesh;
+	for (size_t i = 0; !admit->nodes_changed && i < admit->n; i++)
+		admit->nodes_changed = !same_nodes(admit->mesh->clusters[i].snapshot, set[i]);
 	mesh_free(admit->mesh);
 	admit->mesh = mesh;
 	for (size_t i = 0; i < admit->n; i++) {

@@ -26,6 +26,7 @@ struct admit {
 	struct admit_slot *slots;    /* [0] own cluster, then config->peers */
 	size_t n;
 	struct mesh *mesh;           /* never NULL after admit_settle() */
+	bool nodes_changed;          /* by the last admit_settle(): more than services did */
 };
 
 /* Slots for every cluster of @config, all empty. -ENOMEM. */

@@ -13,12 +13,15 @@
 
 #include "agent/lock.h"
 #include "agent/state.h"
+#include "agent/tend.h"
 #include "core/defs.h"
 #include "core/log.h"
 
 /* The host is checked, and everything compared anew, this often even if nothing tells of a change. */
 #define CHECK_MS 60000
 #define PMTU_MS 1000
+/* After a short turn for services a whole one follows. */
+#define SERVICES_FIRST_MS 500
 /* Where a whole turn takes longer, pods are served by a short one before it. */
 #define LONG_TURN_NS 20000000u
 
@@ -78,11 +81,12 @@ static void turn_failed(struct agent *agent, const struct err *err)
 
 static void turn_log_counts(const struct engine_turn *turn)
 {
-	if (turn->map_ops || turn->kernel_puts || turn->kernel_deletes || turn->attached || turn->detached)
+	if (turn->map_ops || turn->kernel_puts || turn->kernel_deletes || turn->attached || turn->detached ||
+	    turn->services)
 		log_info("applied in %.1f ms: %zu map entries, %zu kernel entries put and %zu deleted, %zu "
-			 "programs attached and %zu detached",
+			 "services, %zu programs attached and %zu detached",
 			 turn->duration_ns / 1e6, turn->map_ops, turn->kernel_puts, turn->kernel_deletes,
-			 turn->attached, turn->detached);
+			 turn->services, turn->attached, turn->detached);
 }
 
 static void turn_log(const struct agent *agent, const struct engine_turn *turn)
@@ -103,7 +107,7 @@ static void turn_run(struct agent *agent)
 
 	agent->turns++;
 	agent->seen_ns = 0;
-	code = engine_run(agent->engine, feeds_mesh(agent->feeds), &turn, &err);
+	code = engine_run(agent->engine, feeds_mesh(agent->feeds), tend_stale(agent), &turn, &err);
 	pace_turn(&agent->pace, start_ns, uv_hrtime(), !code);
 	if (code) {
 		agent->seen_ns = seen_ns;
@@ -114,6 +118,7 @@ static void turn_run(struct agent *agent)
 		log_info("applying works again");
 	state_observe(&agent->apply, agent->pace.end_ns - seen_ns);
 	turn_log(agent, &turn);
+	tend_after_turn(agent, &turn);
 	engine_turn_done(&agent->last);
 	agent->last = turn;
 	if (!agent->ready || agent->reloading) {
@@ -292,9 +297,22 @@ static void on_pmtu_timer(uv_timer_t *timer)
 		on_kernel_changed(agent);
 }
 
-static void on_feeds_changed(void *user)
+/* Where routes stay as they are, connections move at once; the whole turn may come a little later. */
+static void on_feeds_changed(void *user, bool services_only)
 {
-	turn_soon(user);
+	struct agent *agent = user;
+
+	if (!services_only || !agent->ready) {
+		turn_soon(agent);
+		return;
+	}
+	tend_soon(agent);
+	turn_request(agent, MAX(SERVICES_FIRST_MS, pace_feed_ms(&agent->pace, uv_hrtime())));
+}
+
+static void on_feeds_fresh(void *user)
+{
+	tend_soon(user);
 }
 
 static int on_recover(void *user, uint16_t cluster, struct snapshot **ret_snapshot)
@@ -353,6 +371,7 @@ static void agent_stop(struct agent *agent)
 		watch_close(agent->watch);
 	feeds_close(agent->feeds);
 	agent->feeds = NULL;
+	tend_stop(agent);
 	uv_close((uv_handle_t *)&agent->turn_timer, NULL);
 	uv_close((uv_handle_t *)&agent->pods_timer, NULL);
 	uv_close((uv_handle_t *)&agent->check_timer, NULL);
@@ -372,13 +391,17 @@ static void on_term(uv_signal_t *signal, int number)
 
 static int start(struct agent *agent, struct err *err)
 {
-	struct feeds_callbacks callbacks = { .changed = on_feeds_changed, .recover = on_recover, .user = agent };
+	struct feeds_callbacks callbacks = { .changed = on_feeds_changed, .fresh = on_feeds_fresh,
+					     .recover = on_recover, .user = agent };
 	auto_free char *socket_path = lock_socket_path(agent->config);
 	int code;
 
 	if (!socket_path)
 		return err_set(err, -ENOMEM, "out of memory");
 	code = engine_new(agent->config, false, &agent->engine, err);
+	if (code)
+		return code;
+	code = tend_start(agent, err);
 	if (code)
 		return code;
 	code = watch_new(&agent->loop, on_kernel_changed, agent, &agent->watch, err);
@@ -416,6 +439,7 @@ int agent_run(const char *config_path, const char *instance_override, struct err
 	uv_timer_init(&agent.loop, &agent.pmtu_timer);
 	agent.term.data = agent.intr.data = agent.hup.data = &agent;
 	agent.turn_timer.data = agent.pods_timer.data = agent.check_timer.data = agent.pmtu_timer.data = &agent;
+	tend_init(&agent);
 	signal(SIGPIPE, SIG_IGN);
 
 	code = start(&agent, err);

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "agent/facts.h"
-#include "agent/hooks.h"
+#include "agent/hookset.h"
 #include "agent/lock.h"
 #include "agent/podset.h"
 #include "core/addr.h"
@@ -24,6 +24,7 @@
 #include "plane/actual.h"
 #include "plane/apply.h"
 #include "plane/attach.h"
+#include "plane/balance.h"
 #include "plane/plan.h"
 #include "xmesh/wire.h"
 
@@ -39,6 +40,8 @@ struct engine {
 	struct plane plane;
 	struct hostcheck check;
 	struct podset podset;
+	struct balancer *balancer;
+	struct prober_config probe_config; /* of the last whole turn */
 	uint32_t device;          /* of the last whole turn, 0 = none yet */
 	uint32_t guarded;         /* by guard_device() in device_ensure() */
 	uint64_t mtu_lowered;     /* actual_mtu_lowered() at the last whole turn */
@@ -84,6 +87,9 @@ int engine_new(const struct config *config, bool dry_run, struct engine **ret_en
 	code = dry_run ? 0 : apply_epoch(&engine->plane, err);
 	if (code)
 		goto fail;
+	code = balancer_new(engine->plane_there ? &engine->plane : NULL, dry_run, &engine->balancer, err);
+	if (code)
+		goto fail;
 	*ret_engine = engine;
 	return 0;
 
@@ -96,6 +102,7 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
+	balancer_free(engine->balancer);
 	podset_done(&engine->podset);
 	hostcheck_done(&engine->check);
 	if (engine->plane_there)
@@ -125,6 +132,21 @@ const struct hostcheck *engine_check(const struct engine *engine)
 	return &engine->check;
 }
 
+struct plane *engine_plane(struct engine *engine)
+{
+	return &engine->plane;
+}
+
+struct balancer *engine_balancer(struct engine *engine)
+{
+	return engine->balancer;
+}
+
+const struct prober_config *engine_probe_config(const struct engine *engine)
+{
+	return &engine->probe_config;
+}
+
 const struct pods *engine_pods(const struct engine *engine)
 {
 	return engine->podset.pods;
@@ -133,6 +155,7 @@ const struct pods *engine_pods(const struct engine *engine)
 int engine_recover(const struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot)
 {
 	struct wanted *actual;
+	struct service_tables *tables;
 	int code;
 
 	if (!engine->plane_there)
@@ -140,7 +163,11 @@ int engine_recover(const struct engine *engine, uint16_t cluster, struct snapsho
 	code = actual_read(&engine->plane, &actual, NULL);
 	if (code)
 		return code;
-	code = recover_snapshot(actual, NULL, cluster, cluster == engine->config->own.id, ret_snapshot);
+	code = balance_read(&engine->plane, &tables, NULL);
+	if (!code) {
+		code = recover_snapshot(actual, tables, cluster, cluster == engine->config->own.id, ret_snapshot);
+		service_tables_free(tables);
+	}
 	wanted_free(actual);
 	return code;
 }
@@ -149,6 +176,7 @@ void engine_turn_done(struct engine_turn *turn)
 {
 	notes_done(&turn->notes);
 	notes_done(&turn->lines);
+	free(turn->lost);
 	*turn = (struct engine_turn){ 0 };
 }
 
@@ -315,77 +343,67 @@ static int write_maps(struct turn *turn, struct err *err)
 	return code;
 }
 
-/* The interfaces that exist now, each with the program that belongs there. */
-static int want_hooks(const struct turn *turn, struct hook_want **ret_want, size_t *ret_n)
-{
-	const struct config *config = turn->engine->config;
-	const struct pods *pods = turn->engine->podset.pods;
-	struct hook_want *want = calloc(config->n_underlay + 1 + pods->n_ifaces, sizeof(*want));
-	size_t n = 0;
-
-	if (!want)
-		return -ENOMEM;
-	/* The device first: what the underlay program leaves encapsulated comes through it. */
-	want[n].ifindex = turn->device;
-	want[n].role = ATTACH_DEVICE;
-	snprintf(want[n++].name, sizeof(want->name), "%s", config->device);
-	for (size_t i = 0; i < config->n_underlay; i++) {
-		want[n].ifindex = if_nametoindex(config->underlay[i]);
-		if (!want[n].ifindex)
-			continue;
-		want[n].role = ATTACH_UNDERLAY;
-		want[n].xdp = config->xdp;
-		snprintf(want[n++].name, sizeof(want->name), "%s", config->underlay[i]);
-	}
-	for (size_t i = 0; i < pods->n_ifaces; i++) {
-		want[n].ifindex = pods->ifaces[i].ifindex;
-		want[n].role = ATTACH_POD;
-		snprintf(want[n++].name, sizeof(want->name), "%s", pods->ifaces[i].name);
-	}
-	*ret_want = want;
-	*ret_n = n;
-	return 0;
-}
-
-static int set_hooks(struct turn *turn, struct err *err)
+static int set_hooks(struct turn *turn, bool cgroups, struct err *err)
 {
 	struct engine *engine = turn->engine;
-	auto_free struct hook_want *want = NULL;
-	auto_free struct attach_hook *have = NULL;
-	auto_free struct hook_op *ops = NULL;
+	struct hookset set = { .config = engine->config, .plane = engine->plane_there ? &engine->plane : NULL,
+			       .dry_run = engine->dry_run, .device = turn->device,
+			       .pods = engine->podset.pods, .have_edge = balancer_has_edge(engine->balancer),
+			       .have_services = balancer_has_services(engine->balancer) };
 	struct hooks_result result = { 0 };
-	size_t n_want = 0, n_have = 0, n_ops = 0;
-	char text[128];
-	int code;
+	int code = hookset_interfaces(&set, &turn->out->notes, &turn->out->lines, &result, err);
 
-	if (engine->plane_there) {
-		code = attach_list(&engine->plane, &have, &n_have, err);
-		if (code)
-			return code;
-	}
-	if (want_hooks(turn, &want, &n_want) ||
-	    hooks_plan(want, n_want, have, n_have, &ops, &n_ops))
-		return err_set(err, -ENOMEM, "out of memory");
-	if (engine->dry_run) {
-		for (size_t i = 0; i < n_ops; i++) {
-			hook_op_text(&ops[i], text, sizeof(text));
-			notes_add(&turn->out->lines, "%s", text);
-		}
-		return 0;
-	}
-	hooks_apply(&engine->plane, ops, n_ops, &turn->out->notes, &result);
+	if (code)
+		return code;
+	if (cgroups)
+		hookset_cgroups(&set, &turn->out->notes, &result);
 	turn->out->attached = result.attached;
 	turn->out->detached = result.detached;
 	turn->out->failures = result.failures;
 	return 0;
 }
 
-static int run(struct turn *turn, struct err *err)
+static void set_probe_config(struct turn *turn)
+{
+	struct prober_config *config = &turn->engine->probe_config;
+
+	*config = (struct prober_config){ .addr4 = turn->addr4, .addr6 = turn->addr6,
+					  .port = turn->engine->config->tunnel_port,
+					  .vni = turn->engine->config->tunnel_id };
+	memcpy(config->vtep_mac, turn->wanted->config.vtep_mac, sizeof(config->vtep_mac));
+}
+
+static int run_services(struct turn *turn, const bool *stale, struct err *err)
+{
+	struct balancer_result result = { 0 };
+	int code = balancer_run(turn->engine->balancer, turn->mesh, stale, &turn->out->notes, &turn->out->lines,
+				&result, err);
+
+	if (code)
+		return code;
+	turn->out->services = result.services;
+	turn->out->service_ops = result.ops;
+	turn->out->lost = take(result.lost);
+	turn->out->n_lost = result.n_lost;
+	return 0;
+}
+
+/* As other nodes of our cluster see it: all of them have to make the same slices of it. */
+static const struct xm_addr *own_endpoint(const struct turn *turn)
+{
+	bool v6 = xm_addr_is_zero(&turn->addr4) ||
+		  (turn->engine->config->tunnel_family == CONFIG_FAMILY_IPV6 && !xm_addr_is_zero(&turn->addr6));
+
+	return v6 ? &turn->addr6 : &turn->addr4;
+}
+
+static int run(struct turn *turn, const bool *stale, struct err *err)
 {
 	struct engine *engine = turn->engine;
 	const struct config *config = engine->config;
 	struct notes *notes = &turn->out->notes;
-	int code;
+	struct err hooks_err = { 0 };
+	int code, hooks_code;
 
 	if (engine->plane_there) {
 		code = actual_read(&engine->plane, &turn->actual, err);
@@ -423,7 +441,16 @@ static int run(struct turn *turn, struct err *err)
 	code = write_maps(turn, err);
 	if (code)
 		return code;
-	code = set_hooks(turn, err);
+	if (balancer_set_nodes(engine->balancer, turn->wanted, own_endpoint(turn)))
+		return err_set(err, -ENOMEM, "out of memory");
+	set_probe_config(turn);
+	code = run_services(turn, stale, err);
+	/* Services that do not fit must not keep pods from their programs. */
+	hooks_code = set_hooks(turn, true, &hooks_err);
+	if (!code && hooks_code) {
+		*err = hooks_err;
+		code = hooks_code;
+	}
 	if (code)
 		return code;
 	if (!engine->dry_run)
@@ -431,12 +458,13 @@ static int run(struct turn *turn, struct err *err)
 	return 0;
 }
 
-int engine_run(struct engine *engine, const struct mesh *mesh, struct engine_turn *ret_turn, struct err *err)
+int engine_run(struct engine *engine, const struct mesh *mesh, const bool *stale, struct engine_turn *ret_turn,
+	       struct err *err)
 {
 	uint64_t start_ns = now_ns();
 	struct engine_turn out = { 0 };
 	struct turn turn = { .engine = engine, .mesh = mesh, .out = &out };
-	int code = run(&turn, err);
+	int code = run(&turn, stale, err);
 
 	wanted_free(turn.actual);
 	wanted_free(turn.wanted);
@@ -503,10 +531,30 @@ static int run_pods(struct turn *turn, struct err *err)
 	free(wanted.pods);
 	free(wanted.ifaces);
 	if (!code)
-		code = set_hooks(turn, err);
+		code = set_hooks(turn, false, err);
 	if (!code)
 		podset_resolve(&engine->podset, engine->nl);
 	return code;
+}
+
+int engine_run_services(struct engine *engine, const struct mesh *mesh, const bool *stale,
+			struct engine_turn *ret_turn, struct err *err)
+{
+	uint64_t start_ns = now_ns();
+	struct engine_turn out = { 0 };
+	struct turn turn = { .engine = engine, .mesh = mesh, .device = engine->device, .out = &out };
+	int code;
+
+	if (!engine->device)
+		return err_set(err, -EAGAIN, "no whole turn yet");
+	code = run_services(&turn, stale, err);
+	if (code) {
+		engine_turn_done(&out);
+		return code;
+	}
+	out.duration_ns = now_ns() - start_ns;
+	*ret_turn = out;
+	return 0;
 }
 
 int engine_run_pods(struct engine *engine, struct engine_turn *ret_turn, struct err *err)

@@ -7,6 +7,7 @@
 #ifndef XMESH_AGENT_ENGINE_H
 #define XMESH_AGENT_ENGINE_H
 
+#include "agent/balancer.h"
 #include "agent/hostcheck.h"
 #include "agent/notes.h"
 #include "core/err.h"
@@ -35,18 +36,22 @@ const struct hostcheck *engine_check(const struct engine *engine);
 struct engine_turn {
 	size_t map_ops, kernel_puts, kernel_deletes, attached, detached;
 	size_t failures;        /* attachments that did not succeed; each has a note */
+	size_t services, service_ops; /* as of balance_sync(); in a dry run services that differ */
+	struct destroy_target *lost; size_t n_lost; /* sockets connected there are to end */
 	uint64_t duration_ns;
 	struct notes notes;     /* what status shows: left out, in the way */
 	struct notes lines;     /* dry run only: what would be done, in order */
 };
 
 /*
- * Bring everything to what @mesh says, in the order device, kernel tables, maps, attachments.
+ * Bring everything to what @mesh says, in the order device, kernel tables, maps, services, attachments.
+ * @stale: for each cluster of @mesh, NULL = none. Services that do not fit are an error of the turn, but
+ * everything else was done before.
  * Resumable: an error leaves a state from which the next turn goes on. An attachment that fails is
  * a note and a failure, not an error: the kernel's own device carries the traffic meanwhile.
  */
-int engine_run(struct engine *engine, const struct mesh *mesh, struct engine_turn *ret_turn,
-	       struct err *err);
+int engine_run(struct engine *engine, const struct mesh *mesh, const bool *stale,
+	       struct engine_turn *ret_turn, struct err *err);
 void engine_turn_done(struct engine_turn *turn);
 /*
  * A short turn for what cannot wait in a large mesh: pods and their interfaces alone, over the mesh
@@ -54,6 +59,18 @@ void engine_turn_done(struct engine_turn *turn);
  * follows.
  */
 int engine_run_pods(struct engine *engine, struct engine_turn *ret_turn, struct err *err);
+
+/*
+ * A short turn for what moves connections: services alone, over the nodes as the last whole turn
+ * numbered them; no facts are read. Only after a whole turn (-EAGAIN).
+ */
+int engine_run_services(struct engine *engine, const struct mesh *mesh, const bool *stale,
+			struct engine_turn *ret_turn, struct err *err);
+/* Of the engine, as long as it lives. The plane is not loaded in a dry run. */
+struct plane *engine_plane(struct engine *engine);
+struct balancer *engine_balancer(struct engine *engine);
+/* How to send probes, as of the last whole turn. */
+const struct prober_config *engine_probe_config(const struct engine *engine);
 
 /* The underlay told of a smaller MTU since the last whole turn, which has kernel routes to lower. */
 bool engine_pmtu_moved(const struct engine *engine);

@@ -20,6 +20,7 @@ struct cluster_feed {
 	struct feed *feed;      /* NULL: this cluster has none */
 	bool answered;          /* at least once, good or bad */
 	uint64_t good_ms;       /* loop time of the last good look, 0 = none yet */
+	uint64_t since_ms;      /* loop time of its start */
 	uint64_t errors;
 	char *error;            /* of the last look; NULL = it was good */
 	char *logged;           /* refusal that was logged last */
@@ -67,6 +68,17 @@ static void log_refusals(struct feeds *feeds)
 	}
 }
 
+/* What pinned state knows of a feed that never answered is as old as we are, at least. */
+static uint64_t age_ms(const struct feeds *feeds, const struct cluster_feed *f)
+{
+	return uv_now(feeds->loop) - (f->good_ms ? f->good_ms : f->since_ms);
+}
+
+static bool is_stale(const struct feeds *feeds, const struct cluster_feed *f)
+{
+	return f->feed && age_ms(feeds, f) >= feeds->config->stale_after_ms;
+}
+
 static void settle(struct feeds *feeds)
 {
 	struct err err;
@@ -80,6 +92,7 @@ static void on_snapshot(void *user, struct snapshot *snapshot)
 {
 	struct cluster_feed *f = user;
 	struct feeds *feeds = f->feeds;
+	bool first = !f->answered;
 
 	f->good_ms = uv_now(feeds->loop);
 	f->answered = true;
@@ -96,7 +109,7 @@ static void on_snapshot(void *user, struct snapshot *snapshot)
 	if (!feeds_are_settled(feeds))
 		return;
 	settle(feeds);
-	feeds->callbacks.changed(feeds->callbacks.user);
+	feeds->callbacks.changed(feeds->callbacks.user, !first && !feeds->admit->nodes_changed);
 }
 
 static void on_error(void *user, const struct err *err)
@@ -113,19 +126,22 @@ static void on_error(void *user, const struct err *err)
 	f->error = strdup(err->text);
 	if (first && feeds_are_settled(feeds)) {
 		settle(feeds);
-		feeds->callbacks.changed(feeds->callbacks.user);
+		feeds->callbacks.changed(feeds->callbacks.user, false);
 	}
 }
 
 static void on_unchanged(void *user)
 {
 	struct cluster_feed *f = user;
+	bool was_stale = is_stale(f->feeds, f);
 
 	f->good_ms = uv_now(f->feeds->loop);
 	if (f->error) {
 		log_info("feed of cluster %s is good again", f->name);
 		free(take(f->error));
 	}
+	if (was_stale)
+		f->feeds->callbacks.fresh(f->feeds->callbacks.user);
 }
 
 static int feed_start(struct feeds *feeds, struct cluster_feed *f, struct err *err)
@@ -147,6 +163,7 @@ static struct cluster_feed *feed_make(struct feeds *feeds, const struct config_c
 	if (!f)
 		return NULL;
 	f->feeds = feeds;
+	f->since_ms = uv_now(feeds->loop);
 	f->slot = slot;
 	f->id = cluster->id;
 	snprintf(f->name, sizeof(f->name), "%s", cluster->name);
@@ -292,6 +309,25 @@ const struct mesh *feeds_mesh(const struct feeds *feeds)
 	return feeds->admit->mesh;
 }
 
+void feeds_stale(const struct feeds *feeds, bool *ret_stale)
+{
+	for (size_t i = 0; i < feeds->n; i++)
+		ret_stale[i] = is_stale(feeds, feeds->v[i]);
+}
+
+uint64_t feeds_stale_in_ms(const struct feeds *feeds)
+{
+	uint64_t next_ms = UINT64_MAX, after_ms = feeds->config->stale_after_ms;
+
+	for (size_t i = 0; i < feeds->n; i++) {
+		const struct cluster_feed *f = feeds->v[i];
+
+		if (f->feed && after_ms != UINT64_MAX && !is_stale(feeds, f))
+			next_ms = MIN(next_ms, after_ms - age_ms(feeds, f));
+	}
+	return next_ms;
+}
+
 static void add_counts(json_object *o, const struct snapshot *snapshot)
 {
 	const struct snapshot_counts *c = &snapshot->counts;
@@ -320,7 +356,7 @@ static const char *state_of(const struct feeds *feeds, const struct cluster_feed
 		return "refused";
 	if (!f->answered)
 		return "waiting";
-	if (uv_now(feeds->loop) - f->good_ms > feeds->config->stale_after_ms)
+	if (is_stale(feeds, f))
 		return "stale";
 	return "ok";
 }
@@ -347,6 +383,7 @@ json_object *feeds_status(const struct feeds *feeds)
 								      1000.0));
 		if (slot->accepted)
 			add_counts(o, slot->accepted);
+		json_object_object_add(o, "stale", json_object_new_boolean(is_stale(feeds, f)));
 		json_object_object_add(o, "from_pinned_state",
 				       json_object_new_boolean(slot->recovered && slot->accepted));
 		json_object_object_add(o, "errors", json_object_new_uint64(f->errors));

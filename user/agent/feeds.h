@@ -18,8 +18,13 @@
 struct feeds;
 
 struct feeds_callbacks {
-	/* The mesh is another one, or the first results of all feeds have come. */
-	void (*changed)(void *user);
+	/*
+	 * The mesh is another one, or the first results of all feeds have come. @services_only: nodes and
+	 * prefixes are as they were.
+	 */
+	void (*changed)(void *user, bool services_only);
+	/* A feed that was stale has answered, unchanged. */
+	void (*fresh)(void *user);
 	/* The snapshot of @cluster in pinned state; negative errno when there is none. */
 	int (*recover)(void *user, uint16_t cluster, struct snapshot **ret_snapshot);
 	void *user;
@@ -43,6 +48,10 @@ void feeds_close(struct feeds *feeds);
 bool feeds_are_settled(const struct feeds *feeds);
 /* Never NULL; valid until the next callback or reconfiguration. */
 const struct mesh *feeds_mesh(const struct feeds *feeds);
+/* Into @ret_stale[], by cluster of feeds_mesh(): no good look for longer than stale_after. */
+void feeds_stale(const struct feeds *feeds, bool *ret_stale);
+/* Milliseconds until the next feed becomes stale, if it does not answer; UINT64_MAX: none will. */
+uint64_t feeds_stale_in_ms(const struct feeds *feeds);
 /* An array, one object per cluster, own first; a new reference. */
 json_object *feeds_status(const struct feeds *feeds);
 

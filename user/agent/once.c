@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "agent/admit.h"
+#include "agent/ender.h"
 #include "core/defs.h"
 #include "feed/feed.h"
 
@@ -59,6 +60,16 @@ static int read_feeds(struct admit *admit, const struct engine *engine, struct n
 	return 0;
 }
 
+/* Nobody stays to try again: what could not be ended is told. */
+static void end_sockets(struct engine *engine, struct engine_turn *turn)
+{
+	struct destroy_result result = { 0 };
+	struct err err = { 0 };
+
+	if (turn->n_lost && ender_run_once(engine_plane(engine), turn->lost, turn->n_lost, &result, &err))
+		notes_add(&turn->notes, "sockets of lost backends were not ended: %s", err.text);
+}
+
 /* Turns until every pod has its MAC, or does not answer. What *ret_turn counts is of all of them. */
 static int run_turns(struct engine *engine, const struct mesh *mesh, bool dry_run, struct engine_turn *ret_turn,
 		     struct err *err)
@@ -68,16 +79,19 @@ static int run_turns(struct engine *engine, const struct mesh *mesh, bool dry_ru
 	int code;
 
 	for (int i = 0;; i++) {
-		code = engine_run(engine, mesh, &last, err);
+		code = engine_run(engine, mesh, NULL, &last, err);
 		if (code) {
 			engine_turn_done(&first);
 			return code;
 		}
+		end_sockets(engine, &last);
 		last.map_ops += first.map_ops;
 		last.kernel_puts += first.kernel_puts;
 		last.kernel_deletes += first.kernel_deletes;
 		last.attached += first.attached;
 		last.detached += first.detached;
+		last.services += first.services;
+		last.service_ops += first.service_ops;
 		last.duration_ns += first.duration_ns;
 		engine_turn_done(&first);
 		if (dry_run || !engine_pods(engine)->n_waiting || i == WAIT_TRIES)

@@ -44,7 +44,7 @@ struct node {
 
 struct prober {
 	uv_loop_t *loop;
-	void (*changed)(void *user);
+	void (*changed)(void *user, uint32_t number, enum node_health health);
 	void *user;
 	struct xm_probe *probes; /* of XM_MAX_NODES, mapped */
 	struct prober_config config;
@@ -112,7 +112,7 @@ static void on_look(uv_timer_t *timer)
 	node->nonce = 0;
 	uv_timer_start(timer, on_ask, since_ms < rest_ms ? rest_ms - since_ms : 0, 0);
 	if (liveness_result(&node->liveness, answered))
-		prober->changed(prober->user);
+		prober->changed(prober->user, node->node.number, node->liveness.health);
 }
 
 static void on_ask(uv_timer_t *timer)
@@ -136,7 +136,8 @@ static void on_ask(uv_timer_t *timer)
 	send_question(node, nonce, now_ns);
 }
 
-int prober_new(uv_loop_t *loop, const struct plane *plane, void (*changed)(void *user), void *user,
+int prober_new(uv_loop_t *loop, const struct plane *plane,
+	       void (*changed)(void *user, uint32_t number, enum node_health health), void *user,
 	       struct prober **ret_prober, struct err *err)
 {
 	struct prober *prober = calloc(1, sizeof(*prober));

@@ -30,8 +30,9 @@ struct prober_config {
 	__u8 vtep_mac[6];
 };
 
-/* @changed: the health of at least one node changed. @plane is borrowed. */
-int prober_new(uv_loop_t *loop, const struct plane *plane, void (*changed)(void *user), void *user,
+/* @changed: the health of a node is another now. @plane is borrowed. Errors of mmap(2), -ENOMEM. */
+int prober_new(uv_loop_t *loop, const struct plane *plane,
+	       void (*changed)(void *user, uint32_t number, enum node_health health), void *user,
 	       struct prober **ret_prober, struct err *err);
 void prober_close(struct prober *prober);
 /*

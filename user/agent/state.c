@@ -2,10 +2,12 @@
 /* What the running agent tells about itself. */
 #include "agent/state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/defs.h"
 #include "core/version.h"
+#include "plane/sockets.h"
 
 const uint32_t state_apply_le_ms[STATE_APPLY_BUCKETS] = { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500,
 							   5000, 10000 };
@@ -83,6 +85,87 @@ static json_object *apply_json(const struct state_apply *apply)
 	return o;
 }
 
+static void put(json_object *o, const char *key, uint64_t n)
+{
+	json_object_object_add(o, key, json_object_new_uint64(n));
+}
+
+static json_object *services_json(const struct agent *agent)
+{
+	struct balancer_counts counts = balancer_count(engine_balancer(agent->engine));
+	json_object *o = json_object_new_object(), *slots = json_object_new_object();
+
+	put(o, "count", counts.services);
+	put(o, "frontends", counts.frontends);
+	put(o, "backends", counts.backends);
+	put(slots, "used", counts.slots_used);
+	put(slots, "max", XM_MAGLEV_SLOTS);
+	json_object_object_add(o, "slots", slots);
+	return o;
+}
+
+static json_object *flows_json(const struct agent *agent)
+{
+	json_object *o = json_object_new_object();
+
+	put(o, "entries", agent->flow_entries);
+	put(o, "evicted", agent->flows_evicted);
+	return o;
+}
+
+static json_object *probes_json(const struct agent *agent)
+{
+	struct prober_counts counts = prober_counts(agent->prober);
+	json_object *o = json_object_new_object();
+
+	put(o, "nodes", counts.nodes);
+	put(o, "up", counts.up);
+	put(o, "down", counts.down);
+	put(o, "unknown", counts.unknown);
+	return o;
+}
+
+static void add_health(void *user, uint32_t number, enum node_health health)
+{
+	char key[16];
+	const char *text = "unknown";
+
+	switch (health) {
+	case NODE_UNKNOWN:
+		break;
+	case NODE_UP:
+		text = "up";
+		break;
+	case NODE_DOWN:
+		text = "down";
+		break;
+	}
+	snprintf(key, sizeof(key), "%u", number);
+	json_object_object_add(user, key, json_object_new_string(text));
+}
+
+static json_object *health_json(const struct agent *agent)
+{
+	json_object *o = json_object_new_object();
+
+	prober_each(agent->prober, add_health, o);
+	return o;
+}
+
+static json_object *sockets_json(const struct agent *agent)
+{
+	json_object *o = json_object_new_object(), *list = json_object_new_array();
+	auto_free struct sockets_place *places = NULL;
+	size_t n = 0;
+
+	if (!sockets_list(engine_plane(agent->engine), &places, &n, NULL))
+		for (size_t i = 0; i < n; i++)
+			json_object_array_add(list, json_object_new_string(places[i].path));
+	json_object_object_add(o, "cgroups", list);
+	put(o, "ended", agent->sockets_ended);
+	return o;
+}
+
 json_object *state_status(const struct agent *agent)
 {
 	json_object *o = json_object_new_object(), *turns = json_object_new_object();
@@ -98,6 +181,11 @@ json_object *state_status(const struct agent *agent)
 	json_object_object_add(turns, "failed", json_object_new_uint64(agent->turns_failed));
 	json_object_object_add(turns, "last_ms", json_object_new_double(agent->last.duration_ns / 1e6));
 	json_object_object_add(o, "turns", turns);
+	json_object_object_add(o, "services", services_json(agent));
+	json_object_object_add(o, "flows", flows_json(agent));
+	json_object_object_add(o, "probes", probes_json(agent));
+	json_object_object_add(o, "health", health_json(agent));
+	json_object_object_add(o, "sockets", sockets_json(agent));
 	json_object_object_add(o, "notes", notes_json(&agent->last.notes));
 	json_object_object_add(o, "host_notes", notes_json(&engine_check(agent->engine)->notes));
 	json_object_object_add(o, "errors", errors_json(agent));

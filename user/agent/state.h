@@ -10,10 +10,12 @@
 #include <uv.h>
 
 #include "agent/control.h"
+#include "agent/ender.h"
 #include "agent/engine.h"
 #include "agent/feeds.h"
 #include "agent/notes.h"
 #include "agent/pace.h"
+#include "agent/prober.h"
 #include "model/config.h"
 #include "net/watch.h"
 
@@ -41,7 +43,16 @@ struct agent {
 	struct control *control;
 	uv_signal_t term, intr, hup;
 	uv_timer_t turn_timer, pods_timer, check_timer, pmtu_timer;
-	uv_work_t check_work;
+	uv_timer_t services_timer;     /* a short turn for services */
+	uv_timer_t later_timer;        /* a grace period ends, or a feed becomes stale */
+	uv_timer_t traffic_timer, sweep_timer;
+	uv_work_t check_work, sweep_work;
+	bool sweeping;
+	struct prober *prober;
+	struct ender *ender;
+	bool stale[1 << 16];           /* by cluster of the mesh, for the turn that runs */
+	uint64_t flow_entries, flows_evicted; /* as the last sweep found them */
+	uint64_t sockets_ended;        /* since the start */
 	struct check_job *check_job;   /* running on a worker, NULL = none */
 	bool checked;                  /* at least once */
 	bool ready;                    /* READY=1 was said */
@@ -49,7 +60,7 @@ struct agent {
 	bool stopping;
 	time_t since_s;
 	uint64_t seen_ns;              /* the oldest change not yet applied was seen, 0 = none */
-	struct pace pace, pods_pace;   /* of whole turns; of short ones */
+	struct pace pace, pods_pace, services_pace; /* of whole turns; of short ones */
 	uint64_t turns, turns_failed;
 	struct engine_turn last;
 	struct state_apply apply;
@@ -60,7 +71,16 @@ struct agent {
 /* Remember @text for status; the same as the last one only counts up. */
 void state_error(struct agent *agent, const char *text);
 void state_observe(struct state_apply *apply, uint64_t duration_ns);
-/* The document for {"get":"status"}; a new reference. */
+/*
+ * The document for {"get":"status"}; a new reference. Of services it has:
+ *
+ *	"services": {"count", "frontends", "backends", "slots": {"used", "max"}}   (backends: no nodes)
+ *	"flows": {"entries", "evicted"}            as the last sweep found them, up to 30 s ago
+ *	"probes": {"nodes", "up", "down", "unknown"}
+ *	"health": {"NODE NUMBER": "up"|"down"|"unknown"}       nodes that are asked; others are unknown
+ *	"sockets": {"cgroups": [PATH...], "ended"}   ended: connections to lost backends, since the start
+ *	"feeds": [{..., "stale": true|false}]
+ */
 json_object *state_status(const struct agent *agent);
 
 #endif

@@ -60,7 +60,7 @@ static struct config *config_of(const struct world *w, const char *more)
 	return config;
 }
 
-static void on_changed(void *user)
+static void on_changed(void *user, bool services_only)
 {
 	struct world *w = user;
 

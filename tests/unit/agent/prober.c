@@ -50,12 +50,14 @@ static void on_deadline(uv_timer_t *timer)
 	fail_msg("nothing happened in %d ms", DEADLINE_MS);
 }
 
-static void on_changed(void *user)
+static void on_changed(void *user, uint32_t number, enum node_health health)
 {
 	struct world *w = user;
 
+	assert_int_equal(number, NUMBER);
+	assert_int_equal(health, prober_health(w->prober, NUMBER));
 	w->changes++;
-	if (prober_health(w->prober, NUMBER) == w->until) {
+	if (health == w->until) {
 		w->at_ns = uv_hrtime();
 		uv_stop(&w->loop);
 	}
