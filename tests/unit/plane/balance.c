@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Global services into real maps and back: order, grace, adoption, and a reader beside the writer. */
+#include "unit/plane/host.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "plane/balance.h"
+
+#define MANY 20
+
+struct scene {
+	struct service service;
+	struct service_backend backends[MANY];
+	struct service_target targets[MANY];
+	struct service_pool pool;
+	struct service_frontend frontend;
+};
+
+/* Service @name at VIP @vip with backends 10.0.@net.1 and up. */
+static void scene(struct scene *s, const char *name, uint32_t vip, uint32_t net, uint32_t n)
+{
+	uint64_t version = s->service.version + 1;
+
+	memset(s, 0, sizeof(*s));
+	strcpy(s->service.space, "unit");
+	strcpy(s->service.name, name);
+	s->service.version = version;
+	s->service.backends = s->backends;
+	s->service.n_backends = n;
+	s->service.pools = &s->pool;
+	s->service.n_pools = 1;
+	s->pool.targets = s->targets;
+	s->pool.n_targets = n;
+	s->pool.frontends = &s->frontend;
+	s->pool.n_frontends = 1;
+	s->frontend.key = (struct xm_service_key){
+		.addr = xm_addr_v4(htonl(vip)), .port = htons(80), .proto = 6, .cluster = 1 };
+	for (uint32_t i = 0; i < n; i++) {
+		s->backends[i] = (struct service_backend){
+			.addr = xm_addr_v4(htonl(0x0a000001 + (net << 8) + i)), .port = 8080, .proto = 6,
+			.cluster = 1, .node = 1, .state = XM_BACKEND_ACTIVE };
+		s->targets[i] = (struct service_target){ i, 1 };
+	}
+}
+
+static struct xm_service installed(const struct plane *plane, const struct scene *s)
+{
+	struct xm_service found = { 0 };
+
+	bpf_map_lookup_elem(plane->map_fd[PLANE_xm_services], &s->frontend.key, &found);
+	return found;
+}
+
+static struct balance_result sync_ok(struct balance *b, struct scene *s, size_t n, uint64_t now_s)
+{
+	const struct service *list[4];
+	struct balance_result result;
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = &s[i].service;
+	assert_done(balance_sync(b, list, n, now_s, 1000 + now_s, &result, &err));
+	return result;
+}
+
+static void a_service_comes_changes_and_goes(void **state)
+{
+	struct service_tables *tables;
+	struct balance_result r;
+	struct xm_service one, two;
+	static struct scene s[1];
+	struct balance *b;
+	struct plane plane;
+	uint32_t slots, size;
+
+	host_need_root();
+	plane = host_load();
+	assert_done(balance_new(&plane, 0, &b, &err));
+	scene(s, "web", 0x0b000001, 1, 3);
+	r = sync_ok(b, s, 1, 0);
+	assert_int_equal(r.services, 1);
+	assert_int_equal(r.n_lost, 0);
+	one = installed(&plane, s);
+	assert_int_equal((uint32_t)one.where, 1021);
+	assert_memory_equal(&one.key, &s->frontend.key, sizeof(one.key));
+	r = sync_ok(b, s, 1, 0);
+	assert_int_equal(r.services, 0);
+	/* A new version of the same writes nothing. */
+	s->service.version++;
+	r = sync_ok(b, s, 1, 0);
+	assert_int_equal(r.services, 1);
+	assert_int_equal(r.ops, 0);
+
+	assert_done(balance_read(&plane, &tables, &err));
+	assert_int_equal(tables->n_services, 1);
+	assert_int_equal(tables->services[0].n_backends, 3);
+	assert_int_equal(tables->slots_used, 1021);
+	assert_done(balance_share(&plane, &one, tables->services[0].backends[0].number, &slots, &size, &err));
+	assert_true(slots == 340 || slots == 341);
+	service_tables_free(tables);
+
+	scene(s, "web", 0x0b000001, 1, 2);
+	r = sync_ok(b, s, 1, 5);
+	assert_int_equal(r.n_lost, 1);
+	assert_int_equal(balance_backend(b, r.lost[0])->state, XM_BACKEND_GONE);
+	two = installed(&plane, s);
+	assert_true(one.where != two.where);
+	assert_int_equal(balance_wait_s(b, 5), BALANCE_GRACE_S);
+	balance_result_done(&r);
+
+	/* Adopted, it is the same; what was GONE waits anew. */
+	balance_free(b);
+	assert_done(balance_new(&plane, 100, &b, &err));
+	r = sync_ok(b, s, 1, 100);
+	assert_int_equal(r.ops, 0);
+	assert_int_equal(balance_wait_s(b, 100), BALANCE_GRACE_S);
+
+	r = sync_ok(b, NULL, 0, 101);
+	assert_int_equal(r.n_lost, 2);
+	balance_result_done(&r);
+	assert_int_equal(installed(&plane, s).where, 0);
+	r = sync_ok(b, NULL, 0, 101 + BALANCE_GRACE_S);
+	assert_int_equal(balance_wait_s(b, 101 + BALANCE_GRACE_S), 0);
+	for (uint32_t i = 1; i < 8; i++)
+		assert_int_equal(balance_backend(b, i)->state, XM_BACKEND_FREE);
+	balance_free(b);
+	host_clean(&plane);
+}
+
+static void a_frontend_that_goes_over_is_never_missing(void **state)
+{
+	static struct scene s[2];
+	struct balance *b;
+	struct plane plane;
+	uint32_t before;
+
+	host_need_root();
+	plane = host_load();
+	assert_done(balance_new(&plane, 0, &b, &err));
+	scene(&s[0], "a", 0x0b000001, 1, 2);
+	scene(&s[1], "b", 0x0b000002, 2, 2);
+	sync_ok(b, s, 2, 0);
+	before = installed(&plane, &s[0]).number;
+	scene(&s[1], "b", 0x0b000001, 2, 2);
+	s[0].service.n_pools = 0;
+	s[0].service.version++;
+	sync_ok(b, s, 2, 1);
+	assert_true(installed(&plane, &s[1]).number && installed(&plane, &s[1]).number != before);
+	balance_free(b);
+	host_clean(&plane);
+}
+
+/* ---- a reader beside the writer, with the key echo as the programs check it ---- */
+
+static struct plane torn_plane;
+static const uint32_t *torn_maglev;
+static const struct xm_backend *torn_backends;
+static struct xm_service_key torn_key;
+static int torn_stop, torn_bad;
+static unsigned long torn_reads;
+
+static void *read_on(void *arg)
+{
+	uint32_t hash = 1;
+
+	while (!__atomic_load_n(&torn_stop, __ATOMIC_ACQUIRE)) {
+		struct xm_service s;
+		uint32_t number;
+
+		if (bpf_map_lookup_elem(torn_plane.map_fd[PLANE_xm_services], &torn_key, &s) ||
+		    memcmp(&s.key, &torn_key, sizeof(torn_key)))
+			continue;
+		hash = hash * 1664525 + 1013904223;
+		number = torn_maglev[(s.where >> 32) + xm_maglev_slot(hash, (uint32_t)s.where)];
+		if (!number || torn_backends[number].service != s.number)
+			torn_bad++;
+		torn_reads++;
+	}
+	return NULL;
+}
+
+static void a_reader_beside_the_writer_finds_only_its_own_backends(void **state)
+{
+	static struct scene s[2];
+	struct balance *b;
+	pthread_t reader;
+
+	host_need_root();
+	torn_plane = host_load();
+	torn_maglev = mmap(NULL, XM_MAGLEV_SLOTS * 4ul, PROT_READ, MAP_SHARED,
+			   torn_plane.map_fd[PLANE_xm_maglev], 0);
+	torn_backends = mmap(NULL, XM_MAX_BACKENDS * sizeof(struct xm_backend), PROT_READ, MAP_SHARED,
+			     torn_plane.map_fd[PLANE_xm_backends], 0);
+	assert_true(torn_maglev != MAP_FAILED && torn_backends != MAP_FAILED);
+	assert_done(balance_new(&torn_plane, 0, &b, &err));
+	scene(&s[0], "a", 0x0b000001, 1, 4);
+	torn_key = s[0].frontend.key;
+	sync_ok(b, s, 1, 0);
+	assert_int_equal(pthread_create(&reader, NULL, read_on, NULL), 0);
+	for (uint32_t i = 0; i < 3000; i++) {
+		struct balance_result r;
+
+		scene(&s[0], "a", 0x0b000001, 1 + (i & 1), 4 + i % 7);
+		scene(&s[1], "b", 0x0b000002 + i, 9, 2);
+		/* Five a second: as long as a grace period is, a slice is not written anew. */
+		r = sync_ok(b, s, 1 + (i & 1), i / 50);
+		balance_result_done(&r);
+	}
+	__atomic_store_n(&torn_stop, 1, __ATOMIC_RELEASE);
+	pthread_join(reader, NULL);
+	print_message("%lu reads, %d bad\n", torn_reads, torn_bad);
+	assert_true(torn_reads > 100);
+	assert_int_equal(torn_bad, 0);
+	munmap((void *)torn_maglev, XM_MAGLEV_SLOTS * 4ul);
+	munmap((void *)torn_backends, XM_MAX_BACKENDS * sizeof(struct xm_backend));
+	balance_free(b);
+	host_clean(&torn_plane);
+}
+
+static void as_much_as_fits_goes_in_and_the_limit_is_named(void **state)
+{
+	static const char name[] = "full";
+	static struct scene s[1];
+	struct balance *b;
+	struct plane plane;
+	const struct service *list[1] = { &s->service };
+	struct balance_result r;
+
+	host_need_root();
+	plane = host_load();
+	assert_done(balance_new(&plane, 0, &b, &err));
+	scene(s, name, 0x0b000001, 1, 2);
+	s->service.backends = calloc(XM_MAX_BACKENDS, sizeof(*s->service.backends));
+	for (uint32_t i = 0; i < XM_MAX_BACKENDS; i++)
+		s->service.backends[i] = (struct service_backend){
+			.addr = xm_addr_v4(htonl(0x0a000000 + i)), .proto = 6, .state = XM_BACKEND_ACTIVE };
+	s->service.n_backends = XM_MAX_BACKENDS;
+	assert_int_equal(balance_sync(b, list, 1, 0, 1, &r, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "xm_backends is full: its limit is 262143"));
+	assert_non_null(strstr(err.text, "unit/full"));
+	balance_result_done(&r);
+	s->service.n_backends--;
+	r = sync_ok(b, s, 1, 1);
+	balance_result_done(&r);
+	free(s->service.backends);
+	balance_free(b);
+	host_clean(&plane);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_service_comes_changes_and_goes),
+		cmocka_unit_test(a_frontend_that_goes_over_is_never_missing),
+		cmocka_unit_test(a_reader_beside_the_writer_finds_only_its_own_backends),
+		cmocka_unit_test(as_much_as_fits_goes_in_and_the_limit_is_named),
+	};
+
+	return cmocka_run_group_tests_name("balance", tests, host_setup, host_teardown);
+}
