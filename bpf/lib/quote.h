@@ -12,9 +12,9 @@
 
 /* The packet that is quoted. */
 struct quote {
-	struct xm_flow_key key; /* of the flow's other direction: that of the error itself */
-	__u32 l3, l4;           /* offsets in the frame */
-	__u16 csum;             /* IPv4: header checksum */
+	struct flow_ask ask; /* the flow's other direction: that of the error itself */
+	__u32 l3, l4;        /* offsets in the frame */
+	__u16 csum;          /* IPv4: header checksum */
 };
 
 static __always_inline int quote_is_error(const struct scene *s, __u8 type)
@@ -43,9 +43,9 @@ static __noinline int quote_read(struct __sk_buff *skb, const struct scene *s, s
 		if (bpf_skb_load_bytes(skb, ret->l3, &h, sizeof(h)) || *(__u8 *)&h != 0x45 ||
 		    h.frag_off & bpf_htons(IP_OFFSET_MASK))
 			return -1;
-		ret->key.src = xm_addr_v4(h.daddr);
-		ret->key.dst = xm_addr_v4(h.saddr);
-		ret->key.proto = h.protocol;
+		ret->ask.key.src = xm_addr_v4(h.daddr);
+		ret->ask.key.dst = xm_addr_v4(h.saddr);
+		ret->ask.key.proto = h.protocol;
 		ret->csum = h.check;
 		ret->l4 = ret->l3 + sizeof(h);
 	} else {
@@ -53,17 +53,19 @@ static __noinline int quote_read(struct __sk_buff *skb, const struct scene *s, s
 
 		if (bpf_skb_load_bytes(skb, ret->l3, &h, sizeof(h)))
 			return -1;
-		__builtin_memcpy(&ret->key.src, &h.daddr, 16);
-		__builtin_memcpy(&ret->key.dst, &h.saddr, 16);
-		ret->key.proto = h.nexthdr;
+		__builtin_memcpy(&ret->ask.key.src, &h.daddr, 16);
+		__builtin_memcpy(&ret->ask.key.dst, &h.saddr, 16);
+		ret->ask.key.proto = h.nexthdr;
 		ret->l4 = ret->l3 + sizeof(h);
 	}
-	if (!flow_proto(ret->key.proto) ||
+	if (!flow_proto(ret->ask.key.proto) ||
 	    bpf_skb_load_bytes(skb, ret->l4, ports, sizeof(ports)))
 		return -1;
-	ret->key.sport = ports[1];
-	ret->key.dport = ports[0];
-	ret->key.zero = 0;
+	ret->ask.key.sport = ports[1];
+	ret->ask.key.dport = ports[0];
+	ret->ask.key.zero = 0;
+	ret->ask.tcp_flags = 0;
+	ret->ask.now_ns = flow_now();
 	return 0;
 }
 
@@ -102,8 +104,8 @@ static __noinline int quote_write(struct __sk_buff *skb, struct scene *s, struct
 				  const struct xm_flow *to, int source)
 {
 	__u32 icmp = q->l3 - sizeof(struct xm_icmp), diff, sum, at;
-	struct xm_addr *from = source ? &q->key.dst : &q->key.src;
-	__be16 old_port = source ? q->key.dport : q->key.sport;
+	struct xm_addr *from = source ? &q->ask.key.dst : &q->ask.key.src;
+	__be16 old_port = source ? q->ask.key.dport : q->ask.key.sport;
 	struct xm_addr *outer = source ? &s->ip.dst : &s->ip.src;
 	__be16 port = to->port ? to->port : old_port;
 	__u16 csum;
@@ -127,9 +129,9 @@ static __noinline int quote_write(struct __sk_buff *skb, struct scene *s, struct
 		return -1;
 	diff = quote_add(diff, quote_diff16(old_port, port));
 	sum = quote_add(sum, quote_diff16(old_port, port));
-	if (q->key.proto == IPPROTO_UDP)
+	if (q->ask.key.proto == IPPROTO_UDP)
 		sum = quote_add(sum, quote_csum(skb, s, q->l4 + 6, diff));
-	else if (q->key.proto == IPPROTO_TCP)
+	else if (q->ask.key.proto == IPPROTO_TCP)
 		sum = quote_add(sum, quote_csum(skb, s, q->l4 + 16, diff));
 	/* The error's own header: a router in between stays its sender. */
 	if (xm_addr_eq(outer, from)) {
@@ -151,10 +153,10 @@ static __noinline int quote_to_client(struct __sk_buff *skb, struct scene *s)
 	struct quote q;
 	struct xm_flow *f;
 
-	if (!s || quote_read(skb, s, &q) || !xm_addr_eq(&q.key.dst, &s->ip.dst))
+	if (!s || quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.dst, &s->ip.dst))
 		return XM_PASS;
-	q.key.dir = XM_FLOW_REPLY;
-	f = flow_find(&q.key, flow_now());
+	q.ask.key.dir = XM_FLOW_REPLY;
+	f = flow_find(&q.ask.key, q.ask.now_ns);
 	if (!f || f->kind != XM_FLOW_POD || f->flags & XM_FLOW_HAIRPIN)
 		return XM_PASS;
 	return quote_write(skb, s, &q, f, 0) ? XM_DROP_INTERNAL : XM_TRANSLATED;
@@ -166,11 +168,11 @@ static __noinline int quote_to_backend(struct __sk_buff *skb, struct scene *s)
 	struct quote q;
 	struct xm_flow *f;
 
-	if (!s || quote_read(skb, s, &q) || !xm_addr_eq(&q.key.src, &s->ip.src) ||
-	    !xm_addr_eq(&q.key.dst, &s->ip.dst))
+	if (!s || quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.src, &s->ip.src) ||
+	    !xm_addr_eq(&q.ask.key.dst, &s->ip.dst))
 		return XM_PASS;
-	q.key.dir = XM_FLOW_ORIG;
-	f = flow_find(&q.key, flow_now());
+	q.ask.key.dir = XM_FLOW_ORIG;
+	f = flow_find(&q.ask.key, q.ask.now_ns);
 	if (!f || f->flags & XM_FLOW_HAIRPIN)
 		return XM_PASS;
 	return quote_write(skb, s, &q, f, 1) ? XM_DROP_INTERNAL : XM_TRANSLATED;

@@ -91,31 +91,45 @@ static __noinline int flow_record(const struct scene *s, const struct flow_ask *
 	return 0;
 }
 
-/* What is asked of xm_services about the packet of @ask. */
-static __always_inline void service_key(const struct xm_config *cfg, const struct xm_flow_key *flow,
-					struct xm_service_key *ret_key)
+/* Out of line for its stack. */
+static __noinline __u32 service_pick(const struct service *svc, const struct xm_service_key *key,
+				     const struct xm_addr *client, __u32 hash)
 {
-	ret_key->addr = flow->dst;
-	ret_key->port = flow->dport;
-	ret_key->proto = flow->proto;
-	ret_key->scope = XM_SCOPE_CLIENT;
-	ret_key->cluster = cfg->cluster;
-	ret_key->zero = 0;
+	return svc && key && client ? service_choose(svc, key, client, hash) : 0;
 }
 
-/* The backend of the new flow of @ask where @hash falls; 0: none. -1: it is no service of ours. */
-static __noinline int service_pick(const struct xm_config *cfg, const struct flow_ask *ask,
-				   __u32 hash)
+/*
+ * A backend for the new flow of @ask. XM_PASS: it is in *ret_target. Otherwise the verdict, of which
+ * XM_ANSWER_REFUSED is still to be carried out.
+ */
+static __always_inline int service_place(const struct scene *s, const struct flow_ask *ask,
+					 const struct xm_service_key *key,
+					 const struct service *svc, struct target *ret_target)
 {
-	struct xm_service_key key;
-	struct service svc;
+	__u32 hash = xm_flow_hash(&ask->key), number, i;
+	int reason = XM_ANSWER_REFUSED;
+	struct xm_backend *b;
 
-	if (!cfg || !ask)
-		return -1;
-	service_key(cfg, &ask->key, &key);
-	if (service_get(&key, &svc))
-		return -1;
-	return service_choose(&svc, &key, &ask->key.src, hash);
+#pragma clang loop unroll(disable)
+	for (i = 0; i < SERVICE_TRIES; i++, hash = hash * 0x9e3779b1u + 1) {
+		number = service_pick(svc, key, &ask->key.src, hash);
+		b = number ? backend_get(number) : 0;
+		if (!b || xm_addr_is_v4(&b->addr) != s->ip.is_v4)
+			return XM_ANSWER_REFUSED;
+		/* Just going: the next table will not have it. */
+		if (!backend_keeps(b, b->generation))
+			continue;
+		ret_target->addr = b->addr;
+		ret_target->port = b->port ? b->port : key->port;
+		ret_target->number = number;
+		ret_target->hairpin = xm_addr_eq(&b->addr, &ask->key.src);
+		if (key->proto == IPPROTO_SCTP && ret_target->port != key->port)
+			return XM_DROP_SCTP_PORT;
+		if (!reply_clashes(s, ask, ret_target))
+			return XM_PASS;
+		reason = XM_DROP_PORT_CLASH;
+	}
+	return reason;
 }
 
 /*
@@ -125,39 +139,26 @@ static __noinline int service_pick(const struct xm_config *cfg, const struct flo
 static __noinline int service_new(struct xm_config *cfg, const struct scene *s,
 				  const struct flow_ask *ask, struct target *ret_target)
 {
-	int reason, verdict = XM_ANSWER_REFUSED, number, i;
-	struct xm_backend *b;
-	__u32 hash;
+	struct xm_service_key key;
+	struct service svc;
+	int reason;
 
 	if (!cfg || !s || !ask || !ret_target)
 		return XM_PASS;
-	hash = xm_flow_hash(&ask->key);
-#pragma clang loop unroll(disable)
-	for (i = 0; i < SERVICE_TRIES; i++, hash = hash * 0x9e3779b1u + 1) {
-		number = service_pick(cfg, ask, hash);
-		if (number < 0)
-			return XM_PASS;
-		/* Nobody makes flows, or is answered, in another's name. */
-		reason = source_check_pod(cfg, s);
-		if (reason != XM_PASS && reason != XM_STACK_POLICY)
-			return reason;
-		b = number ? backend_get(number) : 0;
-		if (!b || xm_addr_is_v4(&b->addr) != s->ip.is_v4)
-			return XM_ANSWER_REFUSED;
-		/* Just going: the next table will not have it. */
-		if (!backend_keeps(b, b->generation))
-			continue;
-		ret_target->addr = b->addr;
-		ret_target->port = b->port ? b->port : ask->key.dport;
-		ret_target->number = number;
-		ret_target->hairpin = xm_addr_eq(&b->addr, &ask->key.src);
-		if (ask->key.proto == IPPROTO_SCTP && ret_target->port != ask->key.dport)
-			return XM_DROP_SCTP_PORT;
-		if (!reply_clashes(s, ask, ret_target))
-			return XM_TRANSLATED;
-		verdict = XM_DROP_PORT_CLASH;
-	}
-	return verdict;
+	key.addr = ask->key.dst;
+	key.port = ask->key.dport;
+	key.proto = ask->key.proto;
+	key.scope = XM_SCOPE_CLIENT;
+	key.cluster = cfg->cluster;
+	key.zero = 0;
+	if (service_get(&key, &svc))
+		return XM_PASS;
+	/* Nobody makes flows, or is answered, in another's name. */
+	reason = source_check_pod(cfg, s);
+	if (reason != XM_PASS && reason != XM_STACK_POLICY)
+		return reason;
+	reason = service_place(s, ask, &key, &svc, ret_target);
+	return reason == XM_PASS ? XM_TRANSLATED : reason;
 }
 
 /*

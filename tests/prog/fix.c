@@ -229,6 +229,7 @@ static void set_knobs(struct xm_knobs *knobs, enum load load)
 	knobs->has_decap_l3 = load != LOAD_NO_DECAP_L3;
 	knobs->has_encap_eth = load != LOAD_NO_ENCAP_ETH;
 	knobs->has_check_mtu = load != LOAD_NO_CHECK_MTU;
+	knobs->has_coarse_clock = load != LOAD_NO_CHECK_MTU;
 	knobs->skip_adjust = load == LOAD_BENCH;
 }
 
@@ -239,6 +240,8 @@ static void load_one(enum load load)
 	l->skel = xmesh_bpf__open();
 	need(l->skel, "fix: open the object");
 	set_knobs((struct xm_knobs *)&l->skel->rodata->xm_knobs, load);
+	/* Loaded several times: 64 MB each would be a lot for a few slices. */
+	bpf_map__set_max_entries(l->skel->maps.xm_maglev, 4096);
 	need(xmesh_bpf__load(l->skel) == 0, "fix: load the object, knobs %d", load);
 	l->ring =
 		ring_buffer__new(bpf_map__fd(l->skel->maps.xm_events), on_event, &l->events, NULL);
@@ -254,6 +257,7 @@ static void load_one(enum load load)
 	fill_pod(l->skel, IF_GONE, "10.1.0.5", "fd00:1::5", "02:00:00:00:00:a5", 0);
 	put(bpf_map__fd(l->skel->maps.xm_ifaces), &ifindexes[IF_NOADDR],
 	    &(struct xm_iface){ .n_addrs = 0 });
+	fix_services_default(load);
 }
 
 int fix_start(unsigned int wanted)
@@ -303,6 +307,8 @@ int fix_prog(enum load load, enum prog prog)
 		return bpf_program__fd(skel->progs.xm_from_dev);
 	case XDP:
 		return bpf_program__fd(skel->progs.xm_xdp);
+	case TO_POD:
+		return bpf_program__fd(skel->progs.xm_to_pod);
 	}
 	return -1;
 }

@@ -21,8 +21,10 @@
 #include <linux/bpf.h>
 
 #include "pkt.h"
+#include "xmesh/flow.h"
 #include "xmesh/maps.h"
 #include "xmesh/reasons.h"
+#include "xmesh/service.h"
 
 enum node {
 	NODE_SELF = 1,
@@ -56,7 +58,7 @@ enum load {
 	LOAD_COUNT,
 };
 
-enum prog { FROM_POD, FROM_NET, FROM_DEV, XDP };
+enum prog { FROM_POD, FROM_NET, FROM_DEV, XDP, TO_POD };
 
 /* The metadata that the kernel's VXLAN device would have left on the packet. */
 struct tunnel_key {
@@ -116,6 +118,72 @@ void fix_config_default(enum load load);
 void fix_node_state(enum load load, uint32_t node, struct xm_node_state *ret_state);
 void fix_set_node_state(enum load load, uint32_t node, const struct xm_node_state *state);
 uint64_t fix_now_ns(void);
+
+/*
+ * ---- Global services (fix_service.c), for cluster 1 and scope CLIENT; rows may put others -------
+ *
+ *  VIP                    port  proto     backends
+ *  10.96.0.1 fd00:96::1   80    TCP, UDP  10.2.0.9:8080, fd00:2::9:8080 (west)
+ *  10.96.0.2              80    TCP, UDP  10.1.0.3:8080 (pod B)
+ *  10.96.0.3 fd00:96::3   80    TCP, UDP  10.1.0.2:8080, fd00:1::2:8080 (pod A)
+ *  10.96.0.4              80    TCP       10.1.2.9:8080 (node 7: by the kernel's own route)
+ *  10.96.0.5 fd00:96::5   80    TCP, UDP, SCTP  none
+ *  10.96.0.6              80    UDP       10.2.0.9:8080, 10.2.1.9:8080; affinity of 10 s
+ *  10.96.0.7              80    SCTP      10.2.0.9:8080: its port would have to change
+ *  10.96.0.7              81    SCTP      10.2.0.9, null port
+ *  10.96.0.8              53    UDP       10.2.0.9, null port
+ *  10.96.0.9              80    TCP, UDP  10.2.0.9:8080, as 10.96.0.1
+ *  fd00:96::6             80    TCP       10.2.0.9:8080: of the other family
+ */
+enum backend {
+	B_WEST = 1,
+	B_WEST_V6,
+	B_POD_B,
+	B_POD_A,
+	B_POD_A_V6,
+	B_EAST3,
+	B_WEST_NULL,
+	B_WEST6,
+	B_OTHERS, /* from here on: for rows */
+};
+
+struct fix_backend {
+	const char *addr;
+	uint16_t port;
+	enum node node;
+	uint16_t cluster;
+	uint8_t state, flags;
+	uint32_t generation;
+};
+
+struct fix_service {
+	const char *vip;
+	uint16_t port;
+	uint8_t proto;
+	enum xm_scope scope;
+	uint16_t cluster; /* 1 */
+	uint32_t affinity_s;
+	uint32_t backends[4]; /* numbers, up to the first 0 */
+};
+
+void fix_backend_put(enum load load, uint32_t number, const struct fix_backend *b);
+void fix_service_put(enum load load, const struct fix_service *service);
+/* All of the above, and no flow, fragment, affinity or hint. */
+void fix_services_default(enum load load);
+void fix_backend_state(enum load load, uint32_t number, uint8_t state, uint32_t generation);
+
+struct fix_flow {
+	const char *src, *dst;
+	uint16_t sport, dport;
+	uint8_t proto;
+	enum xm_flow_dir dir;
+};
+
+bool fix_flow_get(enum load load, const struct fix_flow *key, struct xm_flow *ret_flow);
+void fix_flow_set(enum load load, const struct fix_flow *key, const struct xm_flow *flow);
+/* Make every flow, fragment and affinity that much older. */
+void fix_age(enum load load, uint64_t seconds);
+size_t fix_flow_count(enum load load);
 
 /* "10.1.0.2" or "fd00::2"; aborts on anything else. */
 struct xm_addr fix_addr(const char *text);

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 
+#include "core/defs.h"
 #include "xmesh/wire.h"
 
 static const char *const reason_names[XM_REASON_COUNT] = {
@@ -32,6 +33,7 @@ static const enum xm_hook hooks[] = {
 	[FROM_NET] = XM_HOOK_FROM_NET,
 	[FROM_DEV] = XM_HOOK_FROM_DEV,
 	[XDP] = XM_HOOK_XDP,
+	[TO_POD] = XM_HOOK_TO_POD,
 };
 
 static bool reached[XM_REASON_COUNT];
@@ -61,6 +63,9 @@ static uint64_t expected_moves(const struct row *row, int hook, int reason)
 		return 0;
 	if (reason == (int)row->reason)
 		return row_packets(row);
+	for (size_t i = 0; i < ARRAY_SIZE(row->notes); i++)
+		if (row->notes[i].n && reason == (int)row->notes[i].reason)
+			return row->notes[i].n;
 	return row->note && reason == (int)row->note;
 }
 

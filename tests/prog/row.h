@@ -37,6 +37,10 @@ struct row {
 	int verdict;
 	enum xm_reason reason;
 	enum xm_reason note;     /* moves by one too; 0 = none does */
+	struct {
+		enum xm_reason reason;
+		uint32_t n;
+	} notes[4];              /* and these, by that much */
 	uint32_t packets;        /* counted; 1 */
 	const struct layer *out; /* NULL = as it came */
 	enum node peer;          /* whose counters move; 0 = nobody's */
@@ -54,8 +58,8 @@ size_t rows_unreached(void);
 
 extern const struct row pod_rows[], net_rows[], native_rows[], dev_rows[], xdp_rows[];
 extern const size_t n_pod_rows, n_net_rows, n_native_rows, n_dev_rows, n_xdp_rows;
-extern const struct row probe_rows[];
-extern const size_t n_probe_rows;
+extern const struct row probe_rows[], service_rows[], flow_rows[];
+extern const size_t n_probe_rows, n_service_rows, n_flow_rows;
 
 /* Tests that are no rows: loops over lengths, tables, state. */
 extern const struct CMUnitTest loop_tests[];
