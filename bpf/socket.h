@@ -141,7 +141,7 @@ static __always_inline int sock_choose(struct bpf_sock_addr *ctx, struct sock_as
 	return SOCK_GO;
 }
 
-/* The verifier wants the fields of the context one by one, in words (user_port: a port in a word). */
+/* The verifier wants the context's fields one by one, in words (user_port: a port in a word). */
 static __always_inline struct xm_addr sock_addr6(const struct bpf_sock_addr *ctx)
 {
 	struct xm_addr addr;

@@ -425,8 +425,8 @@ static int check_hooks(const struct plane *plane, struct err *err)
 	return 0;
 }
 
-int sockets_sync(struct plane *plane, const struct sockets_place *places, size_t n, size_t *ret_changed,
-		 struct err *err)
+int sockets_sync(struct plane *plane, const struct sockets_place *places, size_t n,
+		 size_t *ret_changed, struct err *err)
 {
 	struct cgroup cgroups[SOCKETS_MAX_CGROUPS];
 	size_t opened = 0, changed = 0, i, hook;

@@ -65,8 +65,8 @@ static inline int cgroup_join(const char *path)
 }
 
 /*
- * Run @body in a child that has joined the cgroup @path (NULL: the one that the test is in); the test
- * fails when it returns not 0.
+ * Run @body in a child that has joined the cgroup @path (NULL: the one that the test is in); the
+ * test fails when it returns not 0.
  */
 static inline void cgroup_run(const char *path, int (*body)(void))
 {

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The socket programs with real sockets: a child in a cgroup of its own asks for VIPs, servers outside
- * of it listen on the backends, all on the loopback device of a namespace of the test's own. A VIP
- * has no route there, so whatever is not translated fails.
+ * The socket programs with real sockets: a child in a cgroup of its own asks for VIPs, servers
+ * outside of it listen on the backends, all on the loopback device of a namespace of the test's own.
+ * A VIP has no route there, so whatever is not translated fails.
  */
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 
 #include "core/addr.h"
-#include "core/defs.h"
 #include "unit/plane/cgroup.h"
+#include "unit/plane/servers.h"
 
 #define VIP4 "10.96.0.10"
 #define VIP6 "fd96::10"
@@ -23,13 +16,10 @@
 #define OTHER_VIP4 "10.96.0.11"
 
 enum { TCP_PORT = 80, UDP_PORT = 53, EMPTY_PORT = 81, STICKY_PORT = 82, SAME_PORT = 8080,
-       BROKEN_PORT = 83, TCP_BACKEND = 8080, UDP_BACKEND = 5353 };
+       BROKEN_PORT = 83 };
 
 static struct plane plane;
 static uint32_t slot = 100, last_backend, last_service;
-static int servers[8];
-static size_t n_servers;
-static pid_t server_pid;
 
 /* ---- in the child: what a pod does. Returns 0, or the line that found it wrong. ---- */
 
@@ -41,52 +31,6 @@ static pid_t server_pid;
 			return 1;                                                                  \
 		}                                                                                  \
 	} while (0)
-
-struct peer {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	};
-	socklen_t len;
-};
-
-static struct peer peer(const char *text, uint16_t port)
-{
-	struct peer p = { .len = sizeof(p.in) };
-
-	p.in.sin_family = AF_INET;
-	p.in.sin_port = htons(port);
-	if (inet_pton(AF_INET, text, &p.in.sin_addr) == 1)
-		return p;
-	memset(&p, 0, sizeof(p));
-	p.in6.sin6_family = AF_INET6;
-	p.in6.sin6_port = htons(port);
-	inet_pton(AF_INET6, text, &p.in6.sin6_addr);
-	p.len = sizeof(p.in6);
-	return p;
-}
-
-static int same(const struct peer *a, const struct peer *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return 0;
-	if (a->sa.sa_family == AF_INET)
-		return a->in.sin_port == b->in.sin_port &&
-		       a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-	return a->in6.sin6_port == b->in6.sin6_port &&
-	       !memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16);
-}
-
-/* A socket whose reads end after a while, so that what is lost fails instead of hanging. */
-static int open_socket(int family, int type)
-{
-	struct timeval limit = { .tv_sec = 5 };
-	int fd = socket(family, type | SOCK_CLOEXEC, 0);
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	return fd;
-}
 
 /* A new socket connected to @p, or -1 with errno. */
 static int connect_to(const struct peer *p, int type)
@@ -108,7 +52,7 @@ static int peer_is(int fd, const struct peer *p)
 	return !getpeername(fd, &got.sa, &got.len) && same(&got, p);
 }
 
-/* The first byte of the server's answer: which backend it is. Asked by a datagram, or on a stream. */
+/* The first byte of the server's answer: which backend it is. By a datagram, or on a stream. */
 static int backend_of(int fd)
 {
 	char byte = 0;
@@ -341,104 +285,6 @@ static int sticks(void)
 	return 0;
 }
 
-/* ---- servers, outside of the cgroup ---- */
-
-static int type_of(int fd)
-{
-	socklen_t len = sizeof(int);
-	int type = 0;
-
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	return type;
-}
-
-/* The last byte of the address that the server listens on. */
-static char who(int fd)
-{
-	struct peer own = { .len = sizeof(own.in6) };
-
-	getsockname(fd, &own.sa, &own.len);
-	if (own.sa.sa_family == AF_INET)
-		return (char)(ntohl(own.in.sin_addr.s_addr) & 0xff);
-	return (char)own.in6.sin6_addr.s6_addr[15];
-}
-
-static void answer(int server)
-{
-	struct peer from = { .len = sizeof(from.in6) };
-	char byte, me = who(server);
-	int fd;
-
-	if (type_of(server) == SOCK_DGRAM) {
-		recvfrom(server, &byte, 1, 0, &from.sa, &from.len);
-		sendto(server, &me, 1, 0, &from.sa, from.len);
-		return;
-	}
-	fd = accept(server, NULL, NULL);
-	send(fd, &me, 1, MSG_NOSIGNAL);
-	/* Until the client ends it. */
-	while (recv(fd, &byte, 1, 0) > 0)
-		;
-	close(fd);
-}
-
-static void serve(void)
-{
-	struct pollfd fds[ARRAY_SIZE(servers)];
-	size_t i;
-
-	for (i = 0; i < n_servers; i++)
-		fds[i] = (struct pollfd){ .fd = servers[i], .events = POLLIN };
-	while (poll(fds, n_servers, -1) > 0)
-		for (i = 0; i < n_servers; i++)
-			if (fds[i].revents & POLLIN)
-				answer(servers[i]);
-}
-
-static void add_server(const char *text, uint16_t port, int type)
-{
-	struct peer p = peer(text, port);
-	int fd = socket(p.sa.sa_family, type | SOCK_CLOEXEC, 0), on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (fd < 0 || bind(fd, &p.sa, p.len) || (type == SOCK_STREAM && listen(fd, 128)))
-		fail_msg("%s: %s", text, strerror(errno));
-	servers[n_servers++] = fd;
-}
-
-static void start_servers(void)
-{
-	static const char *const addrs[] = { "10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2" };
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
-		add_server(addrs[i], TCP_BACKEND, SOCK_STREAM);
-		add_server(addrs[i], UDP_BACKEND, SOCK_DGRAM);
-	}
-	fflush(NULL);
-	server_pid = fork();
-	assert_true(server_pid >= 0);
-	if (!server_pid) {
-		/* Not longer than the test, however that ends. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		serve();
-		_exit(0);
-	}
-}
-
-static void stop_servers(void)
-{
-	size_t i;
-
-	/* 0 would be this process's whole group. */
-	if (server_pid > 0) {
-		kill(server_pid, SIGKILL);
-		waitpid(server_pid, NULL, 0);
-	}
-	for (i = 0; i < n_servers; i++)
-		close(servers[i]);
-}
-
 /* ---- tables ---- */
 
 static struct xm_addr addr(const char *text)
@@ -607,7 +453,8 @@ static void affinity_binds_a_network_namespace_to_a_backend(void **state)
 	assert_int_equal(ntohs(key.port), STICKY_PORT);
 	assert_int_equal(bpf_map_lookup_elem(plane.map_fd[PLANE_xm_affinity], &key, &choice), 0);
 	assert_int_equal(choice.generation, 7);
-	assert_int_equal(bpf_map_get_next_key(plane.map_fd[PLANE_xm_affinity], &key, &key), -ENOENT);
+	assert_int_equal(bpf_map_get_next_key(plane.map_fd[PLANE_xm_affinity], &key, &key),
+			 -ENOENT);
 }
 
 static void settings_of_another_abi_leave_sockets_alone(void **state)
