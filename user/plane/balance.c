@@ -14,7 +14,6 @@
 #include "core/defs.h"
 #include "plane/balance_parts.h"
 
-#define MAGLEV_SIZE (XM_MAGLEV_SLOTS * sizeof(uint32_t))
 #define FILTER_SIZE sizeof(struct xm_vip_filter)
 
 /* ---- filter ---- */
@@ -160,7 +159,7 @@ int balance_new(const struct plane *plane, uint64_t now_s, struct balance **ret_
 	code = balance_map(plane, PLANE_xm_backends, BALANCE_BACKENDS_SIZE, prot, &p, err);
 	if (!code) {
 		b->backends = p;
-		code = balance_map(plane, PLANE_xm_maglev, MAGLEV_SIZE, prot, &p, err);
+		code = balance_map(plane, PLANE_xm_maglev, BALANCE_MAGLEV_SIZE, prot, &p, err);
 	}
 	if (!code) {
 		b->maglev = p;
@@ -195,7 +194,7 @@ void balance_free(struct balance *b)
 	if (b->backends)
 		munmap(b->backends, BALANCE_BACKENDS_SIZE);
 	if (b->maglev)
-		munmap(b->maglev, MAGLEV_SIZE);
+		munmap(b->maglev, BALANCE_MAGLEV_SIZE);
 	if (b->filter)
 		munmap(b->filter, FILTER_SIZE);
 	free(b->bits);

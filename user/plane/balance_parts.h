@@ -8,6 +8,13 @@
 
 #define BALANCE_BACKENDS_SIZE (XM_MAX_BACKENDS * sizeof(struct xm_backend))
 
+/* As mmap shows it: the kernel rounds an array's elements up to 8 bytes. */
+struct maglev_slot {
+	uint32_t number, zero;
+};
+
+#define BALANCE_MAGLEV_SIZE (XM_MAGLEV_SLOTS * sizeof(struct maglev_slot))
+
 struct installed {
 	char space[64], name[64];
 	uint32_t number;
@@ -20,7 +27,7 @@ struct installed {
 struct balance {
 	const struct plane *plane;
 	struct xm_backend *backends;      /* the maps themselves */
-	uint32_t *maglev;
+	struct maglev_slot *maglev;
 	struct xm_vip_filter *filter;
 	uint32_t *bits;                   /* frontends that each filter bit stands for */
 	struct slots slots;

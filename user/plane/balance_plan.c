@@ -181,6 +181,15 @@ static int make_table(struct balance *b, const struct change *c, const struct se
 	return maglev_fill(targets, pool->n_targets, size, b->scratch);
 }
 
+static bool is_same(const struct balance *b, uint32_t first, uint32_t size)
+{
+	uint32_t i = 0;
+
+	while (i < size && b->maglev[first + i].number == b->scratch[i])
+		i++;
+	return i == size;
+}
+
 static int prepare_slice(struct balance *b, struct change *c, const struct service_pool *pool,
 			 uint64_t now_s, size_t *ops, uint64_t *ret_where, struct err *err)
 {
@@ -197,8 +206,7 @@ static int prepare_slice(struct balance *b, struct change *c, const struct servi
 	if (code)
 		return err_set(err, code, "service %.63s/%.63s: no Maglev table: %s", c->want->space,
 			       c->want->name, strerror(-code));
-	if ((uint32_t)before == size &&
-	    !memcmp(b->maglev + (before >> 32), b->scratch, size * sizeof(*b->scratch))) {
+	if ((uint32_t)before == size && is_same(b, (uint32_t)(before >> 32), size)) {
 		*ret_where = before;
 		return 0;
 	}
@@ -209,7 +217,8 @@ static int prepare_slice(struct balance *b, struct change *c, const struct servi
 			       "%u and stays as it is: take services or backends away", b->plane->dir,
 			       XM_MAGLEV_SLOTS, b->slots.n_used, b->grace.n_of[WAITING_SLICE],
 			       (unsigned long long)wait_s(b, now_s), c->want->space, c->want->name, size);
-	memcpy(b->maglev + first, b->scratch, size * sizeof(*b->scratch));
+	for (uint32_t i = 0; i < size; i++)
+		b->maglev[first + i].number = b->scratch[i];
 	c->fresh[c->n_fresh++] = (uint64_t)first << 32 | size;
 	(*ops)++;
 	*ret_where = (uint64_t)first << 32 | size;

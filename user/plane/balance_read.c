@@ -258,12 +258,12 @@ int balance_share(const struct plane *plane, const struct xm_service *service, u
 	if (first > XM_MAGLEV_SLOTS || size > XM_MAGLEV_SLOTS - first)
 		return err_set(err, -EINVAL, "a slice of %u slots from %u on is none of xm_maglev", size,
 			       first);
-	code = balance_map(plane, PLANE_xm_maglev, XM_MAGLEV_SLOTS * sizeof(uint32_t), PROT_READ, &p, err);
+	code = balance_map(plane, PLANE_xm_maglev, BALANCE_MAGLEV_SIZE, PROT_READ, &p, err);
 	if (code)
 		return code;
 	for (uint32_t i = 0; i < size; i++)
-		slots += ((const uint32_t *)p)[first + i] == number;
-	munmap(p, XM_MAGLEV_SLOTS * sizeof(uint32_t));
+		slots += ((const struct maglev_slot *)p)[first + i].number == number;
+	munmap(p, BALANCE_MAGLEV_SIZE);
 
 	*ret_slots = slots;
 	*ret_size = size;

@@ -17,7 +17,8 @@
 #include "plane/actual.h"
 #include "plane/mapio.h"
 
-#define HINTS_SIZE (XM_FLOW_HINTS * sizeof(uint32_t))
+/* As mmap shows it: the kernel rounds an array's elements up to 8 bytes. */
+#define HINTS_SIZE (XM_FLOW_HINTS * sizeof(uint64_t))
 
 int flows_read(const struct plane *plane, struct flow_entry **ret_flows, size_t *ret_n, struct err *err)
 {
@@ -92,7 +93,7 @@ static const struct xm_addr *hinted(const struct flow_entry *e)
 	return NULL;
 }
 
-static void set_hints(const struct flow_entry *flows, size_t n, uint64_t now_ns, uint32_t *hints)
+static void set_hints(const struct flow_entry *flows, size_t n, uint64_t now_ns, uint64_t *hints)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct xm_addr *pod = flow_is_over(&flows[i], now_ns) ? NULL : hinted(&flows[i]);
@@ -112,10 +113,10 @@ static void set_hints(const struct flow_entry *flows, size_t n, uint64_t now_ns,
 static int clear_hints(const struct plane *plane, const struct flow_entry *flows, size_t n,
 		       uint64_t now_ns, struct err *err)
 {
-	auto_free uint32_t *living = calloc(1, HINTS_SIZE);
+	auto_free uint64_t *living = calloc(1, HINTS_SIZE);
 	auto_free struct flow_entry *again = NULL;
 	size_t n_again = 0, cleared = 0, i;
-	uint32_t *hints;
+	uint64_t *hints;
 	int code = 0;
 
 	if (!living)

@@ -118,10 +118,17 @@ static void every_table_goes_in_and_comes_back(void **state)
 	wanted->ifaces[0].iface.n_addrs = 1;
 	wanted->n_nodes = wanted->n_names = wanted->n_pods = wanted->n_ifaces = 1;
 	wanted->n_clusters = 2;
-	assert_int_equal(plan_and_apply(&plane, wanted), 8);
+	wanted->paths = calloc(1, sizeof(*wanted->paths));
+	wanted->paths[0].number = 4;
+	wanted->paths[0].path.route.ifindex = 3;
+	wanted->n_paths = 1;
+	assert_int_equal(plan_and_apply(&plane, wanted), 9);
+	assert_int_equal(plan_and_apply(&plane, wanted), 0);
 	assert_done(actual_read(&plane, &actual, &err));
 	assert_int_equal(actual->n_nodes, 1);
 	assert_memory_equal(actual->nodes, wanted->nodes, sizeof(*actual->nodes));
+	assert_int_equal(actual->n_paths, 1);
+	assert_memory_equal(actual->paths, wanted->paths, sizeof(*actual->paths));
 	assert_int_equal(actual->n_names, 1);
 	assert_memory_equal(actual->names, wanted->names, sizeof(*actual->names));
 	assert_int_equal(actual->n_clusters, 2);
@@ -132,8 +139,10 @@ static void every_table_goes_in_and_comes_back(void **state)
 	assert_memory_equal(actual->ifaces, wanted->ifaces, sizeof(*actual->ifaces));
 	wanted_free(actual);
 	wanted->n_nodes = wanted->n_names = wanted->n_pods = wanted->n_ifaces = 0;
-	wanted->n_clusters = wanted->n_routes = 0;
-	assert_int_equal(plan_and_apply(&plane, wanted), 7);
+	wanted->n_clusters = wanted->n_routes = wanted->n_paths = 0;
+	/* The path is zeroed, for an array keeps its elements. */
+	assert_int_equal(plan_and_apply(&plane, wanted), 8);
+	assert_int_equal(plan_and_apply(&plane, wanted), 0);
 	wanted_free(wanted);
 	host_clean(&plane);
 }
