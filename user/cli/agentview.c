@@ -123,3 +123,13 @@ void agentview_emit_feeds(struct emit *emit, bool json, const char *title, const
 		emit_list(emit, "feed_errors", "Feed errors", (const char *const *)errors.v, errors.n, NULL);
 	notes_done(&errors);
 }
+
+const char *agentview_health(const json_object *status, uint32_t number)
+{
+	char key[16];
+	const json_object *member;
+
+	snprintf(key, sizeof(key), "%u", number);
+	member = agentview_member(agentview_member(status, "health"), key);
+	return member ? json_object_get_string((json_object *)member) : NULL;
+}

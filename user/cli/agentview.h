@@ -16,6 +16,12 @@ json_object *agentview_feeds_of(const struct view *view);
 void agentview_emit_feeds(struct emit *emit, bool json, const char *title,
 			  const json_object *feeds);
 
+/*
+ * "up", "down", "unknown" of a node that the agent asks; NULL when it does not ask it, or @status is
+ * NULL.
+ */
+const char *agentview_health(const json_object *status, uint32_t number);
+
 /* Members of @object: "" and 0 when absent. */
 const char *agentview_text(const json_object *object, const char *key);
 uint64_t agentview_number(const json_object *object, const char *key);

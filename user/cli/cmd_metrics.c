@@ -120,6 +120,20 @@ static int emit_counters(struct metrics *m, const struct plane *plane, struct er
 	return 0;
 }
 
+/* Of the nodes that the agent asks and that have answered: silence that was never broken is no state. */
+static void emit_health(struct metrics *m, const struct view *view, const json_object *status)
+{
+	family(m, "xmesh_peer_up", "gauge", "1 while a node answers liveness probes, 0 when it ceased to.");
+	for (size_t i = 0; i < view->actual->n_names; i++) {
+		const struct wanted_name *n = &view->actual->names[i];
+		const char *health = agentview_health(status, n->number);
+
+		if (health && strcmp(health, "unknown"))
+			sample(m, "", !strcmp(health, "up"), "cluster",
+			       view_cluster_name(view, n->name.cluster), "node", n->name.name, NULL);
+	}
+}
+
 struct peer { const char *cluster, *node; struct xm_peer_stat stat; };
 
 static int read_peers(const struct view *view, struct peer **ret_peers, size_t *ret_n, struct err *err)
@@ -323,6 +337,8 @@ enum cli_exit cmd_metrics(struct cli *cli)
 		return cli_fail(CLI_FAILED, "%s", err.text);
 	pinned_feeds = agentview_feeds_of(&view);
 	emit_feeds(&m, status ? agentview_member(status, "feeds") : pinned_feeds, status != NULL);
+	if (status)
+		emit_health(&m, &view, status);
 	if (status)
 		emit_apply(&m, agentview_member(status, "apply_seconds"));
 	return fflush(stdout) ? CLI_FAILED : CLI_DONE;

@@ -2,6 +2,7 @@
 /* peer list, peer get: clusters and nodes with their traffic, from the pinned maps. */
 #include <string.h>
 
+#include "cli/agentview.h"
 #include "cli/view.h"
 #include "core/addr.h"
 #include "core/defs.h"
@@ -16,7 +17,8 @@ static const struct emit_column cluster_columns[] = {
 
 static const struct emit_column node_columns[] = {
 	{ "cluster", "CLUSTER", false },     { "node", "NODE", false },
-	{ "number", NULL, true },            { "addresses", "ADDRESSES", false },
+	{ "number", NULL, true },            { "health", "HEALTH", false },
+	{ "addresses", "ADDRESSES", false },
 	{ "vtep_mac", NULL, false },         { "rx_packets", "RX PACKETS", true },
 	{ "rx_bytes", "RX BYTES", true },    { "rx_drops", "RX DROPS", true },
 	{ "tx_packets", "TX PACKETS", true }, { "tx_bytes", "TX BYTES", true },
@@ -99,6 +101,10 @@ static void emit_stats(struct emit *emit, const struct xm_peer_stat *stat)
 
 static int emit_nodes(struct emit *emit, const struct view *view, const struct match *match, struct err *err)
 {
+	auto_json json_object *status = NULL;
+
+	/* Health is the running agent's knowledge; without one the rest is shown all the same. */
+	agentview_status(view->config, &status, NULL);
 	emit_table(emit, "nodes", NULL, node_columns, ARRAY_SIZE(node_columns), "no nodes");
 	for (size_t i = 0; i < view->actual->n_names; i++) {
 		const struct wanted_name *n = &view->actual->names[i];
@@ -119,6 +125,7 @@ static int emit_nodes(struct emit *emit, const struct view *view, const struct m
 		emit_cell_text(emit, cluster);
 		emit_cell_text(emit, n->name.name);
 		emit_cell_number(emit, n->number);
+		emit_cell_text(emit, agentview_health(status, n->number));
 		addresses_text(&n->name, text, sizeof(text));
 		emit_cell_text(emit, text);
 		emit_cell_text(emit, mac_format(n->name.vtep_mac, text));

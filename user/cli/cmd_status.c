@@ -120,7 +120,9 @@ static int emit_tables(struct emit *emit, const struct plane *plane, struct err 
 		{ "fill_percent", "FILL %", true },
 	};
 	static const enum plane_map hashes[] = { PLANE_xm_routes,     PLANE_xm_nodes,    PLANE_xm_pods,
-						 PLANE_xm_ifaces,     PLANE_xm_node_names, PLANE_xm_clusters };
+						 PLANE_xm_ifaces,     PLANE_xm_node_names, PLANE_xm_clusters,
+						 PLANE_xm_services,   PLANE_xm_service_names, PLANE_xm_flows,
+						 PLANE_xm_affinity,   PLANE_xm_sock_origin };
 
 	emit_table(emit, "tables", "Tables", columns, ARRAY_SIZE(columns), NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(hashes); i++) {
@@ -137,6 +139,40 @@ static int emit_tables(struct emit *emit, const struct plane *plane, struct err 
 	}
 	emit_table_end(emit);
 	return 0;
+}
+
+/* Keys as the agent says them: services, flows, probes, sockets. */
+static void emit_services(struct emit *emit, bool json, const json_object *status)
+{
+	static const char *const keys[] = { "services", "flows", "probes", "sockets" };
+	const json_object *services = agentview_member(status, "services");
+	const json_object *probes = agentview_member(status, "probes");
+	const json_object *cgroups = agentview_member(agentview_member(status, "sockets"), "cgroups");
+	uint64_t evicted = agentview_number(agentview_member(status, "flows"), "evicted");
+	char text[160];
+
+	for (size_t i = 0; json && i < ARRAY_SIZE(keys); i++)
+		emit_json(emit, keys[i], json_object_get((json_object *)agentview_member(status, keys[i])));
+	if (json || !status)
+		return;
+	snprintf(text, sizeof(text), "%llu global, %llu frontends, %llu backends",
+		 (unsigned long long)agentview_number(services, "count"),
+		 (unsigned long long)agentview_number(services, "frontends"),
+		 (unsigned long long)agentview_number(services, "backends"));
+	emit_text(emit, "services", "Services", text);
+	if (evicted) {
+		snprintf(text, sizeof(text), "%llu flows lost, as xm_flows was full",
+			 (unsigned long long)evicted);
+		emit_text(emit, "flows", "Flows", text);
+	}
+	snprintf(text, sizeof(text), "%llu up, %llu down, %llu unknown",
+		 (unsigned long long)agentview_number(probes, "up"),
+		 (unsigned long long)agentview_number(probes, "down"),
+		 (unsigned long long)agentview_number(probes, "unknown"));
+	emit_text(emit, "probes", "Nodes probed", text);
+	for (size_t i = 0; cgroups && i < json_object_array_length(cgroups); i++)
+		emit_text(emit, "cgroup", "Sockets of",
+			  json_object_get_string(json_object_array_get_idx(cgroups, i)));
 }
 
 static int emit_counters(struct emit *emit, const struct plane *plane, struct err *err)
@@ -240,6 +276,7 @@ static enum cli_exit emit_pinned(struct emit *emit, const struct cli *cli, const
 	if (!status)
 		feeds = agentview_feeds_of(&view);
 	agentview_emit_feeds(emit, cli->json, "Feeds", status ? agentview_member(status, "feeds") : feeds);
+	emit_services(emit, cli->json, status);
 	code = emit_hooks(emit, &view.plane, &err);
 	if (!code)
 		code = emit_tables(emit, &view.plane, &err);
