@@ -12,6 +12,7 @@
 #include "core/addr.h"
 #include "core/defs.h"
 #include "model/recover.h"
+#include "unit/model/services_scene.h"
 #include "xmesh/wire.h"
 
 static struct wanted_name name(uint32_t number, uint16_t cluster, const char *text,
@@ -133,6 +134,114 @@ static void test_pinned_text_and_counts_are_not_trusted(void **state)
 	snapshot_free(s);
 }
 
+/* ---- services -------------------------------------------------------------------------------- */
+
+/* What plane/balance.h would have pinned of @v. */
+static void pin(const struct service *v, struct service_entry *e)
+{
+	strcpy(e->name.space, v->space);
+	strcpy(e->name.name, v->name);
+	strcpy(e->name.prefer, v->prefer);
+	strcpy(e->name.weights, v->weights);
+	e->name.affinity_s = v->affinity_s;
+	e->backends = calloc(v->n_backends + 1, sizeof(*e->backends));
+	for (size_t i = 0; i < v->n_backends; i++) {
+		const struct service_backend *b = &v->backends[i];
+
+		e->backends[e->n_backends++] = (struct service_backend_entry){
+			.number = i + 1,
+			.backend = { .addr = b->addr, .node = b->node, .port_name = b->port_name,
+				     .cluster = b->cluster, .port = htons(b->port), .proto = b->proto,
+				     .state = b->state, .why = b->why, .flags = b->flags },
+		};
+	}
+	for (size_t i = 0; i < v->n_pools; i++) {
+		const struct service_pool *p = &v->pools[i];
+
+		for (size_t k = 0; k < p->n_frontends; k++) {
+			e->frontends = realloc(e->frontends, (e->n_frontends + 1) * sizeof(*e->frontends));
+			e->frontends[e->n_frontends++] = (struct service_frontend_entry){
+				.key = p->frontends[k].key,
+				.service.kind = p->frontends[k].kind,
+				.port_name = p->n_targets
+					? v->backends[p->targets[0].backend].port_name : 0,
+			};
+			if (p->scope == XM_SCOPE_EDGE)
+				e->frontends[e->n_frontends - 1].port_name = 0;
+		}
+	}
+}
+
+static struct service_tables *pinned(const struct services *s)
+{
+	struct service_tables *t = calloc(1, sizeof(*t));
+	const struct service *const *list = services_list(s, &t->n_services);
+
+	t->services = calloc(t->n_services + 1, sizeof(*t->services));
+	for (size_t i = 0; i < t->n_services; i++)
+		pin(list[i], &t->services[i]);
+	return t;
+}
+
+#define GLOBAL(name, notes, spec) \
+	"---\napiVersion: v1\nkind: Service\nmetadata: {name: " name ", annotations: " \
+	"{xmesh.io/global: 'true'" notes "}}\nspec: {" spec "}\n"
+#define ENDPOINTS(name, ports, endpoints) \
+	"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: " name \
+	"-1, labels: {kubernetes.io/service-name: " name "}}\naddressType: IPv4\nports: [" ports \
+	"]\nendpoints: [" endpoints "]\n"
+#define TWO_PORTS "{name: http, port: 8080}, {name: grpc, port: 9090}"
+
+static void test_recovered_services_are_what_is_installed(void **state)
+{
+	static const char *const east =
+		GLOBAL("a", ", xmesh.io/prefer: 'local,*', xmesh.io/weights: 'east=90,west=10'",
+		       "clusterIP: 10.96.0.1, externalIPs: [203.0.113.1], sessionAffinity: ClientIP, "
+		       "ports: [{name: http, port: 80}, {name: grpc, port: 90}]")
+		ENDPOINTS("a", TWO_PORTS, "{addresses: [10.1.1.1], nodeName: east-1}, "
+			  "{addresses: [10.1.2.1], nodeName: east-2, conditions: {ready: false}}, "
+			  "{addresses: [10.1.2.2], nodeName: east-2, conditions: {ready: false, "
+			  "terminating: true}}")
+		GLOBAL("b", "", "clusterIP: 10.96.0.2, ports: [{port: 80}]")
+		ENDPOINTS("b", "{port: 80}", "{addresses: [10.1.2.3], nodeName: east-2, conditions: "
+			  "{ready: false, terminating: true}}")
+		GLOBAL("c", ", xmesh.io/shared: 'false'", "clusterIP: 10.96.0.3, ports: [{port: 80}]")
+		ENDPOINTS("c", "{port: null}", "{addresses: [10.1.1.3], nodeName: east-1}");
+	static const char *const west =
+		GLOBAL("a", "", "externalIPs: [203.0.113.2], ports: [{name: http, port: 80}]")
+		ENDPOINTS("a", TWO_PORTS, "{addresses: [10.2.1.1], nodeName: west-1}")
+		GLOBAL("c", ", xmesh.io/shared: 'false'", "ports: [{port: 80}]")
+		ENDPOINTS("c", "{port: 80}", "{addresses: [10.2.1.3], nodeName: west-1}");
+	struct scene scene = { .snapshots = { cluster(1, "east", east), cluster(2, "west", west),
+					      cluster(3, "north", "") } }, again = {};
+	struct services *before, *after;
+	struct wanted_name names[9];
+	struct wanted actual = { .names = names };
+	struct service_tables *tables;
+
+	scene_wire(&scene);
+	before = fresh(&scene);
+	tables = pinned(before);
+	for (size_t i = 0; i < scene.input.n_nodes; i++) {
+		char addr4[ADDR_TEXT_MAX];
+
+		names[actual.n_names++] = name(scene.nodes[i].number, scene.nodes[i].cluster,
+					       scene.nodes[i].name,
+					       addr_format(&scene.nodes[i].outer, addr4), NULL);
+	}
+	for (int c = 0; c < 3; c++)
+		assert_int_equal(recover_snapshot(&actual, tables, c + 1, !c, &again.snapshots[c]), 0);
+	scene_wire(&again);
+	after = fresh(&again);
+	assert_same(before, after);
+	assert_same(after, before);
+	services_free(before);
+	services_free(after);
+	service_tables_free(tables);
+	scene_free(&scene);
+	scene_free(&again);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_a_mac_of_its_own_is_kept),
 		cmocka_unit_test(test_a_route_without_a_node_is_left_out_and_said),
 		cmocka_unit_test(test_pinned_text_and_counts_are_not_trusted),
+		cmocka_unit_test(test_recovered_services_are_what_is_installed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
