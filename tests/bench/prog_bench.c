@@ -77,11 +77,10 @@ struct row {
 #define VIP6 "fd00:96::1"
 #define EDGE_VIP4 "203.0.113.10"
 #define EDGE_VIP6 "2001:db8:113::10"
-/* 64 and 84 bytes, as Katran's were. */
-#define EDGE4(f)                                                                                   \
-	PKT(ETH(), IP4("198.51.100.7", EDGE_VIP4), TCP(1000, 80, .flags = (f)), DATA(74))
-#define EDGE6(f)                                                                                   \
-	PKT(ETH(), IP6("2001:db8:ffff::7", EDGE_VIP6), TCP(1000, 80, .flags = (f)), DATA(54))
+#define EDGE4(src, f)                                                                            \
+	PKT(ETH(), IP4(src, EDGE_VIP4), TCP(1000, 80, .flags = (f)), DATA(74))
+#define EDGE6(src, f)                                                                            \
+	PKT(ETH(), IP6(src, EDGE_VIP6), TCP(1000, 80, .flags = (f)), DATA(54))
 
 static const struct row rows[] = {
 	{ "xm_from_pod", 4, FROM_POD, IF_A, SEND4, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 34,
@@ -128,13 +127,13 @@ static const struct row rows[] = {
 	{ "xm_from_pod/service", 6, FROM_POD, IF_A,
 	  PKT(ETH(), IP6("fd00:1::2", VIP6), TCP(1000, 80, .flags = T_ACK), DATA(100)),
 	  TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 54, .flows = ROW_FINDS_FLOWS },
-	{ "xm_xdp/vip", 4, XDP, IF_NIL, EDGE4(T_ACK), XDP_TX, XM_FWD_VIP, .port_at = 34,
+	{ "xm_xdp/vip", 4, XDP, IF_NIL, EDGE4("198.51.100.7", T_ACK), XDP_TX, XM_FWD_VIP, .port_at = 34,
 	  .adjusts = ROW_ADJUSTS, .flows = ROW_FINDS_FLOWS },
-	{ "xm_xdp/vip", 6, XDP, IF_NIL, EDGE6(T_ACK), XDP_TX, XM_FWD_VIP, .port_at = 54,
+	{ "xm_xdp/vip", 6, XDP, IF_NIL, EDGE6("2001:db8:ffff::7", T_ACK), XDP_TX, XM_FWD_VIP, .port_at = 54,
 	  .adjusts = ROW_ADJUSTS, .flows = ROW_FINDS_FLOWS },
-	{ "xm_xdp/vip-new", 4, XDP, IF_NIL, EDGE4(T_SYN), XDP_TX, XM_FWD_VIP, .port_at = 34,
+	{ "xm_xdp/vip-new", 4, XDP, IF_NIL, EDGE4("198.51.101.7", T_SYN), XDP_TX, XM_FWD_VIP, .port_at = 34,
 	  .high_at = V4_SRC_BYTE(14) + 1, .adjusts = ROW_ADJUSTS, .flows = ROW_MAKES_FLOWS },
-	{ "xm_xdp/vip-new", 6, XDP, IF_NIL, EDGE6(T_SYN), XDP_TX, XM_FWD_VIP, .port_at = 54,
+	{ "xm_xdp/vip-new", 6, XDP, IF_NIL, EDGE6("2001:db8:fffe::7", T_SYN), XDP_TX, XM_FWD_VIP, .port_at = 54,
 	  .high_at = V6_SRC_BYTE(14) + 10, .adjusts = ROW_ADJUSTS, .flows = ROW_MAKES_FLOWS },
 };
 

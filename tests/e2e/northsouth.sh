@@ -81,8 +81,7 @@ refused() { # FAMILY
 	counter_moves east-1 refused lab_exec world "$LAB_DIR/conn" refused "$(vip 23 "$1")" 7 100
 }
 established() { # WHERE FAMILY: streams stay where they are while backends and entry nodes change
-	local stop=$LAB_DIR/stop-$1-$2 log=$LAB_DIR/log/hold-$1-$2 job v4 v6
-	v4=$(vip 24 4) v6=$(vip 24 6)
+	local stop=$LAB_DIR/stop-$1-$2 log=$LAB_DIR/log/hold-$1-$2 job
 	lab_bg world "hold-$1-$2" "$LAB_DIR/conn" hold "$(vip 24 "$2")" 7 9 "$stop"
 	job=$LAB_PID
 	lab_wait 10 grep -q '^holding' "$log"
