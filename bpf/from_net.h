@@ -11,7 +11,38 @@
 #include "probe.h"
 #include "route.h"
 #include "source.h"
+#include "size.h"
 #include "tunnel.h"
+#include "translate.h"
+#include "vip_node.h"
+
+/*
+ * Take VIP traffic out of the tunnel, for vip_from_tunnel(). What this kernel cannot take out here,
+ * xmesh0 does.
+ */
+static __always_inline enum xm_reason open_vip(struct __sk_buff *skb, struct scene *s,
+					       __u8 outer_tos, const __u32 overhead)
+{
+	const int outer_is_v4 = overhead == XM_OVERHEAD_V4;
+	int ecn = ecn_decap(outer_tos, s->ip.tos);
+
+	if (skb->gso_size && s->ip.proto != IPPROTO_TCP)
+		return XM_STACK_UDP_GSO;
+	if (outer_is_v4 != s->ip.is_v4 && !xm_knobs.has_decap_l3)
+		return XM_STACK_FAMILY;
+	if (ecn < 0)
+		return XM_DROP_ECN;
+	if (ecn != (s->ip.tos & ECN_MASK) &&
+	    rewrite_ecn((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN + overhead,
+			s->ip.is_v4, ecn))
+		return XM_DROP_INTERNAL;
+	if (tunnel_decap(skb, outer_is_v4, s->ip.is_v4))
+		return XM_DROP_INTERNAL;
+	if (s->ip.l4)
+		s->ip.l4 = ip_l4(&s->ip, ETH_HLEN);
+	s->vip = VIP_TUNNEL;
+	return XM_PASS;
+}
 
 /*
  * A tunnel packet for us whose outer header, of @outer_size bytes behind Ethernet, is in s->ip.
@@ -64,6 +95,10 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		data_end = (void *)(long)skb->data_end;
 	}
 	reason = source_check_peer(cfg, node, s, data, data_end, ip_l4(&s->ip, inner), &route);
+	if (reason == XM_DROP_PEER_SOURCE && vip_may_be_tunnelled(s)) {
+		s->entry = node->number;
+		return open_vip(skb, s, outer_tos, overhead);
+	}
 	if (reason != XM_PASS)
 		return reason;
 
@@ -93,6 +128,9 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		clamp_handshake(skb, s, inner, route->mtu);
 	if (tunnel_decap(skb, outer_is_v4, s->ip.is_v4))
 		return XM_DROP_INTERNAL;
+	reason = translate_reply(skb, s);
+	if (reason != XM_PASS)
+		return reason;
 	return deliver(skb, s, pod);
 }
 
@@ -119,15 +157,111 @@ static __always_inline enum xm_reason from_fabric(struct __sk_buff *skb, struct 
 	reason = deliver_check(skb, s, pod, 0);
 	if (reason != XM_FWD_LOCAL)
 		return reason;
+	reason = translate_reply(skb, s);
+	if (reason != XM_PASS)
+		return reason;
 	return deliver(skb, s, pod);
 }
 
-static __always_inline enum xm_reason from_net(struct __sk_buff *skb, struct xm_config *cfg,
-					       struct scene *s)
+/* Which flow's an ICMP error from outside to a VIP is about. 0 or -1. */
+static __noinline int edge_quote(struct __sk_buff *skb, const struct scene *s, struct edge *ret_edge)
+{
+	struct quote q;
+
+	if (quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.dst, &s->ip.dst))
+		return -1;
+	ret_edge->ask = q.ask;
+	ret_edge->ask.key.dir = XM_FLOW_ORIG;
+	ret_edge->record = 0;
+	return 0;
+}
+
+static __always_inline int edge_ask(struct __sk_buff *skb, const struct scene *s,
+				    struct edge *ret_edge)
+{
+	if (ip_is_icmp(&s->ip))
+		return edge_quote(skb, s, ret_edge);
+	ret_edge->record = !frag_is_later(&s->ip);
+	if (flow_ask(skb, s, XM_FLOW_ORIG, &ret_edge->ask))
+		return -1;
+	if (s->ip.l4 && s->ip.fragment)
+		frag_put(skb, s, flow_ports(&ret_edge->ask.key));
+	return 0;
+}
+
+/* Through the tunnel to @node, the VIP still in it. Out of line for its stack. */
+__noinline int edge_send(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s, __u32 node)
+{
+	enum xm_reason reason;
+	struct xm_path *path;
+	__u32 mtu;
+
+	if (!cfg || !s)
+		return XM_DROP_INTERNAL;
+	path = edge_path(node, &mtu);
+	if (!path)
+		return XM_DROP_NO_BACKEND;
+	scene_peer(s, node, path->route.cluster);
+	s->sending = 1;
+	if (s->ip.ttl <= 1)
+		return XM_STACK_TTL;
+	s->size = wire_size(skb, s, (void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN);
+	s->limit = mtu;
+	if (s->size > mtu)
+		return answer_tc(skb, s, mtu);
+	if (rewrite_ttl((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,
+			s->ip.is_v4, -1))
+		return XM_DROP_INTERNAL;
+	reason = tunnel_send(skb, s, cfg, &path->route);
+	if (reason == XM_STACK_NO_ENCAP)
+		rewrite_ttl((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,
+			    s->ip.is_v4, 1);
+	return reason == XM_FWD_TUNNEL ? XM_FWD_VIP : reason;
+}
+
+/*
+ * A packet from outside that may be for a VIP. XM_PASS: it is not. XM_FWD_LOCAL: vip_to_pod() has to
+ * go on.
+ */
+__noinline int vip_from_outside(struct __sk_buff *skb, struct xm_config *cfg,
+				       struct scene *s)
+{
+	enum xm_reason reason;
+	struct edge e;
+
+	if (!cfg || !s)
+		return XM_DROP_INTERNAL;
+	__builtin_memset(&e, 0, sizeof(e));
+	if (edge_ask(skb, s, &e))
+		return frag_is_later(&s->ip) && flow_proto(s->ip.proto) ? XM_DROP_FRAGMENT :
+									  XM_PASS;
+	reason = edge_node(cfg, s, &e);
+	if (reason == XM_ANSWER_REFUSED)
+		return answer_tc(skb, s, 0);
+	if (reason != XM_FWD_VIP)
+		return reason;
+	return edge_send(skb, cfg, s, e.node);
+}
+
+/* What is neither in the tunnel nor for a VIP. */
+__noinline int from_net_rest(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
+{
+	if (!cfg || !s)
+		return XM_DROP_INTERNAL;
+	if (ip_is_icmp(&s->ip)) {
+		pull_headers(skb, PULL_BYTES);
+		pmtu_learn(cfg, s, (void *)(long)skb->data, (void *)(long)skb->data_end);
+	}
+	return from_fabric(skb, cfg, s);
+}
+
+__noinline int from_net(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
 {
 	void *data, *data_end;
 	struct ethhdr *eth;
 
+	if (!cfg || !s)
+		return XM_DROP_INTERNAL;
 	pull_headers(skb, pull_bare(skb));
 	data = (void *)(long)skb->data;
 	data_end = (void *)(long)skb->data_end;
@@ -146,13 +280,24 @@ static __always_inline enum xm_reason from_net(struct __sk_buff *skb, struct xm_
 			return from_tunnel(skb, cfg, s, data, data_end, XM_OVERHEAD_V4);
 		return from_tunnel(skb, cfg, s, data, data_end, XM_OVERHEAD_V6);
 	}
-	if (ip_is_icmp(&s->ip)) {
-		pull_headers(skb, PULL_BYTES);
-		data = (void *)(long)skb->data;
-		data_end = (void *)(long)skb->data_end;
-		pmtu_learn(cfg, s, data, data_end);
-	}
-	return from_fabric(skb, cfg, s);
+	s->vip = vip_is_edge(&s->ip.dst) ? VIP_OUTSIDE : VIP_BARE;
+	return XM_PASS;
+}
+
+/* What from_net() has left to do. */
+static __always_inline int from_net_vip(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
+{
+	struct entry here = { .number = 0, .cluster = cfg->cluster };
+	int reason;
+
+	if (s->vip == VIP_TUNNEL)
+		return vip_from_tunnel(skb, cfg, s, s->entry, s->cluster);
+	if (s->vip == VIP_BARE)
+		return from_net_rest(skb, cfg, s);
+	reason = vip_from_outside(skb, cfg, s);
+	if (reason == XM_FWD_LOCAL)
+		return vip_to_pod(skb, cfg, s, &here);
+	return reason == XM_PASS ? from_net_rest(skb, cfg, s) : reason;
 }
 
 /*
@@ -163,12 +308,16 @@ SEC("tc")
 int xm_from_net(struct __sk_buff *skb)
 {
 	struct xm_config *cfg = config_get();
+	enum xm_reason reason;
 	struct scene s;
 
 	if (!cfg)
 		return TC_ACT_UNSPEC;
 	scene_init(&s, skb, XM_HOOK_FROM_NET);
-	return verdict_tc(skb, &s, from_net(skb, cfg, &s));
+	reason = from_net(skb, cfg, &s);
+	if (s.vip)
+		reason = from_net_vip(skb, cfg, &s);
+	return verdict_tc(skb, &s, reason);
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include "to_service.h"
 #include "translate.h"
 #include "tunnel.h"
+#include "vip_node.h"
 
 static __always_inline enum xm_reason send_native(struct __sk_buff *skb, struct scene *s,
 						  const struct xm_route *route)
@@ -97,8 +98,7 @@ static __always_inline enum xm_reason to_peer(struct __sk_buff *skb, struct xm_c
 	return reason;
 }
 
-static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_config *cfg,
-					       struct scene *s)
+__noinline int from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
 {
 	void *data, *data_end;
 	struct xm_route *route;
@@ -108,6 +108,8 @@ static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_
 	struct ethhdr *eth;
 	int translated = 0;
 
+	if (!cfg || !s)
+		return XM_DROP_INTERNAL;
 	pull_headers(skb, pull_bare(skb));
 	data = (void *)(long)skb->data;
 	data_end = (void *)(long)skb->data_end;
@@ -130,6 +132,9 @@ static __always_inline enum xm_reason from_pod(struct __sk_buff *skb, struct xm_
 		node = bpf_map_lookup_elem(&xm_nodes, &s->ip.dst);
 		if (node && node->path.ifindex)
 			return to_peer(skb, cfg, s, &node->path);
+		/* A reply to somebody outside may be one to VIP traffic. */
+		if (!node && !translated && flow_hinted(&s->ip.src))
+			s->vip = VIP_BARE;
 	} else if (route->flags & XM_ROUTE_STACK) {
 		return translated ? to_stack(cfg, s) : XM_PASS;
 	} else if (!(route->flags & XM_ROUTE_LOCAL)) {
@@ -156,12 +161,20 @@ SEC("tc")
 int xm_from_pod(struct __sk_buff *skb)
 {
 	struct xm_config *cfg = config_get();
+	enum xm_reason reason;
 	struct scene s;
 
 	if (!cfg)
 		return TC_ACT_UNSPEC;
 	scene_init(&s, skb, XM_HOOK_FROM_POD);
-	return verdict_tc(skb, &s, from_pod(skb, cfg, &s));
+	reason = from_pod(skb, cfg, &s);
+	if (s.vip) {
+		enum xm_reason reply = vip_from_pod(skb, cfg, &s);
+
+		if (reply != XM_PASS)
+			reason = reply;
+	}
+	return verdict_tc(skb, &s, reason);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "route.h"
 #include "tunnel.h"
 #include "verdict.h"
+#include "vip.h"
 
 /*
  * A tunnel packet to us, outer headers of @overhead bytes: strangers end here, probes are answered,
@@ -35,6 +36,59 @@ static __always_inline enum xm_reason xdp_tunnel(struct xm_config *cfg, struct s
 	return reason;
 }
 
+static __always_inline int mac_is_zero(const __u8 *a)
+{
+	const __u16 *x = (const void *)a;
+
+	return (x[0] | x[1] | x[2]) == 0;
+}
+
+static __always_inline int mac_eq(const __u8 *a, const __u8 *b)
+{
+	const __u16 *x = (const void *)a, *y = (const void *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+/*
+ * A packet that may be for a VIP: on to a node, where it came in. What needs more than that is left
+ * to tc, which decides the same.
+ */
+static __always_inline enum xm_reason xdp_vip(struct xdp_md *xdp, struct xm_config *cfg,
+					      struct scene *s, void *data, void *data_end)
+{
+	struct ethhdr *eth = data;
+	enum xm_reason reason;
+	struct xm_path *path;
+	struct edge e;
+	__u32 mtu, len;
+
+	if (!ip_has_ports(&s->ip) || s->ip.fragment || s->ip.ttl <= 1 ||
+	    edge_key(s, data, data_end, &e))
+		return XM_PASS;
+	reason = edge_node(cfg, s, &e);
+	if (reason == XM_ANSWER_REFUSED)
+		return answer_xdp(xdp, s, 0);
+	if (reason != XM_FWD_VIP)
+		return XM_PASS;
+	path = edge_path(e.node, &mtu);
+	len = data_end - data - ETH_HLEN;
+	if (!path || path->route.ifindex != s->ifindex || !mac_eq(eth->h_dest, path->own_mac) ||
+	    mac_is_zero(path->next_mac) || s->ip.len > len)
+		return XM_PASS;
+	s->limit = mtu;
+	s->size = s->ip.len;
+	if (s->ip.len > mtu)
+		return answer_xdp(xdp, s, mtu);
+	/* More padding than that is no packet of a client. */
+	if (len > mtu || rewrite_ttl(data, data_end, ETH_HLEN, s->ip.is_v4, -1))
+		return XM_PASS;
+	scene_peer(s, e.node, path->route.cluster);
+	s->sending = 1;
+	reason = tunnel_send_xdp(xdp, s, cfg, path, edge_hash(&e.ask.key));
+	return reason == XM_FWD_TUNNEL ? XM_FWD_VIP : reason;
+}
+
 static __always_inline enum xm_reason from_wire(struct xdp_md *xdp, struct xm_config *cfg,
 						struct scene *s)
 {
@@ -56,12 +110,14 @@ static __always_inline enum xm_reason from_wire(struct xdp_md *xdp, struct xm_co
 			return xdp_tunnel(cfg, s, data, data_end, XM_OVERHEAD_V4);
 		return xdp_tunnel(cfg, s, data, data_end, XM_OVERHEAD_V6);
 	}
+	if (vip_is_edge(&s->ip.dst))
+		return xdp_vip(xdp, cfg, s, data, data_end);
 	return XM_PASS;
 }
 
 /*
  * XDP on an underlay interface, where configured, before an skb exists: tunnel packets of strangers
- * end here, peers' probes are answered. DROP, TX or PASS.
+ * end here, peers' probes are answered, packets to VIPs are sent on. DROP, TX or PASS.
  */
 SEC("xdp")
 int xm_xdp(struct xdp_md *xdp)

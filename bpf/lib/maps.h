@@ -147,10 +147,10 @@ struct {
 	__uint(max_entries, XM_EVENTS_SIZE);
 } xm_events SEC(".maps");
 
-/* 0 -> this CPU's event budget of the running second. */
+/* enum xm_rate -> this CPU's budget of the running second. Programs write. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, XM_RATE_COUNT);
 	__type(key, __u32);
 	__type(value, struct xm_event_rate);
 } xm_event_rate SEC(".maps");

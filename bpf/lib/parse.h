@@ -188,6 +188,15 @@ static __always_inline void mac_copy(__u8 *to, const __u8 *from)
 	((__u16 *)to)[2] = ((const __u16 *)from)[2];
 }
 
+static __always_inline void mac_swap(struct ethhdr *eth)
+{
+	__u8 to[6] __attribute__((aligned(2)));
+
+	mac_copy(to, eth->h_dest);
+	mac_copy(eth->h_dest, eth->h_source);
+	mac_copy(eth->h_source, to);
+}
+
 /* ::, fe80::/10, 0.0.0.0 and 169.254.0.0/16: DAD, ND, DHCP and the like speak from these. */
 static __always_inline int is_unrouted(const struct xm_addr *a)
 {

@@ -13,15 +13,6 @@
 
 #define PROBE_VERSION 1
 
-static __always_inline void mac_swap(struct ethhdr *eth)
-{
-	__u8 to[6] __attribute__((aligned(2)));
-
-	mac_copy(to, eth->h_dest);
-	mac_copy(eth->h_dest, eth->h_source);
-	mac_copy(eth->h_source, to);
-}
-
 /* The probe behind the inner Ethernet header @eth, or NULL: broken. */
 static __always_inline struct xm_probe_packet *probe_at(struct ethhdr *eth, void *data_end)
 {

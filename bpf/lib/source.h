@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Who is believed. A pod: only its own address. A peer's node in the tunnel: prefixes of its
- * cluster, its own address, and ICMP errors about packets to its cluster. Unencapsulated: prefixes
- * whose mode is native.
+ * cluster, its own address, and ICMP errors about packets to its cluster; besides, VIP traffic from
+ * outside and its replies, as vip_node.h tells. Unencapsulated: prefixes whose mode is native.
  */
 #ifndef BPF_LIB_SOURCE_H
 #define BPF_LIB_SOURCE_H
@@ -65,11 +65,12 @@ static __always_inline int source_is_icmp_about(struct xm_config *cfg, const str
 
 /*
  * May @sender have sent the inner packet @s->ip, whose L4 header would be at @l4? *ret_route is the
- * route of the inner source, NULL when it is believed for another cause.
+ * route of the inner source, NULL when it is believed for another cause. XM_DROP_PEER_SOURCE and
+ * @s->outside: only as VIP traffic.
  */
 static __always_inline enum xm_reason source_check_peer(struct xm_config *cfg,
 							const struct xm_node *sender,
-							const struct scene *s, void *data,
+							struct scene *s, void *data,
 							void *data_end, __u32 l4,
 							struct xm_route **ret_route)
 {
@@ -87,6 +88,7 @@ static __always_inline enum xm_reason source_check_peer(struct xm_config *cfg,
 		return node->number == sender->number ? XM_PASS : XM_DROP_PEER_SOURCE;
 	if (source_is_icmp_about(cfg, s, data, data_end, l4, sender->cluster))
 		return XM_PASS;
+	s->outside = 1;
 	return XM_DROP_PEER_SOURCE;
 }
 

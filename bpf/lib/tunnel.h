@@ -100,26 +100,17 @@ static __always_inline __u16 ipv4_header_csum(const struct iphdr *h)
 	return ~sum;
 }
 
-static __always_inline enum xm_reason tunnel_encap_v4(struct __sk_buff *skb, const struct scene *s,
-						      const struct xm_config *cfg,
-						      const struct xm_route *route, __u32 hash)
+/*
+ * Fill in what is between @eth, whose type it sets too, and the inner packet of @s. @len: of the outer
+ * IP packet. The caller has checked that all of it lies in the frame.
+ */
+static __always_inline void tunnel_put_v4(struct ethhdr *eth, const struct scene *s,
+					  const struct xm_config *cfg, const struct xm_route *route,
+					  __u32 hash, __u32 len)
 {
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
-		      BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) |
-		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
-	struct tunnel_v4 *t;
-	struct ethhdr *eth, *inner;
-	__u32 len;
+	struct tunnel_v4 *t = (void *)(eth + 1);
+	struct xm_peer_stat *peer = scene_stat(s);
 
-	if (!xm_knobs.skip_adjust &&
-	    bpf_skb_adjust_room(skb, sizeof(*t) + ETH_HLEN, BPF_ADJ_ROOM_MAC, flags))
-		return XM_STACK_NO_ENCAP;
-	eth = (void *)(long)skb->data;
-	t = (void *)(eth + 1);
-	inner = (void *)(t + 1);
-	if ((void *)(inner + 1) > (void *)(long)skb->data_end)
-		return XM_DROP_INTERNAL;
-	len = skb->len - ETH_HLEN;
 	eth->h_proto = bpf_htons(ETH_P_IP);
 	*(__be16 *)&t->ip = bpf_htons(0x4500 | s->ip.tos);
 	t->ip.tot_len = bpf_htons(len);
@@ -127,7 +118,7 @@ static __always_inline enum xm_reason tunnel_encap_v4(struct __sk_buff *skb, con
 	 * DF stays clear, so an identification that does not repeat soon is asked for (RFC 6864):
 	 * this CPU's packets to that node, each flow from another start. A random one is 20 ns.
 	 */
-	t->ip.id = (__u16)(hash + (s->peer ? s->peer->tx_packets : 0));
+	t->ip.id = (__u16)(hash + (peer ? peer->tx_packets : 0));
 	t->ip.frag_off = 0;
 	t->ip.ttl = TUNNEL_TTL;
 	t->ip.protocol = IPPROTO_UDP;
@@ -135,8 +126,44 @@ static __always_inline enum xm_reason tunnel_encap_v4(struct __sk_buff *skb, con
 	t->ip.saddr = cfg->addr4.w[3];
 	t->ip.daddr = route->outer.w[3];
 	t->ip.check = ipv4_header_csum(&t->ip);
-	tunnel_write(&t->udp, &t->vxlan, inner, cfg, route, hash, len - sizeof(t->ip),
+	tunnel_write(&t->udp, &t->vxlan, (void *)(t + 1), cfg, route, hash, len - sizeof(t->ip),
 		     s->ip.is_v4);
+}
+
+static __always_inline void tunnel_put_v6(struct ethhdr *eth, const struct scene *s,
+					  const struct xm_config *cfg, const struct xm_route *route,
+					  __u32 hash, __u32 len)
+{
+	struct tunnel_v6 *t = (void *)(eth + 1);
+
+	len -= sizeof(t->ip);
+	eth->h_proto = bpf_htons(ETH_P_IPV6);
+	/* Version, traffic class, and the flow label (RFC 6438) from the same hash as the port. */
+	*(__be32 *)&t->ip = bpf_htonl(0x60000000u | (__u32)s->ip.tos << 20 | (hash & 0xfffff));
+	t->ip.payload_len = bpf_htons(len);
+	t->ip.nexthdr = IPPROTO_UDP;
+	t->ip.hop_limit = TUNNEL_TTL;
+	__builtin_memcpy(&t->ip.saddr, &cfg->addr6, 16);
+	__builtin_memcpy(&t->ip.daddr, &route->outer, 16);
+	tunnel_write(&t->udp, &t->vxlan, (void *)(t + 1), cfg, route, hash, len, s->ip.is_v4);
+}
+
+static __always_inline enum xm_reason tunnel_encap_v4(struct __sk_buff *skb, const struct scene *s,
+						      const struct xm_config *cfg,
+						      const struct xm_route *route, __u32 hash)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
+		      BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) |
+		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+	struct ethhdr *eth;
+
+	if (!xm_knobs.skip_adjust &&
+	    bpf_skb_adjust_room(skb, XM_OVERHEAD_V4, BPF_ADJ_ROOM_MAC, flags))
+		return XM_STACK_NO_ENCAP;
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) + XM_OVERHEAD_V4 > (void *)(long)skb->data_end)
+		return XM_DROP_INTERNAL;
+	tunnel_put_v4(eth, s, cfg, route, hash, skb->len - ETH_HLEN);
 	return XM_FWD_TUNNEL;
 }
 
@@ -147,28 +174,15 @@ static __always_inline enum xm_reason tunnel_encap_v6(struct __sk_buff *skb, con
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 |
 		      BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) |
 		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
-	struct tunnel_v6 *t;
-	struct ethhdr *eth, *inner;
-	__u32 len;
+	struct ethhdr *eth;
 
 	if (!xm_knobs.skip_adjust &&
-	    bpf_skb_adjust_room(skb, sizeof(*t) + ETH_HLEN, BPF_ADJ_ROOM_MAC, flags))
+	    bpf_skb_adjust_room(skb, XM_OVERHEAD_V6, BPF_ADJ_ROOM_MAC, flags))
 		return XM_STACK_NO_ENCAP;
 	eth = (void *)(long)skb->data;
-	t = (void *)(eth + 1);
-	inner = (void *)(t + 1);
-	if ((void *)(inner + 1) > (void *)(long)skb->data_end)
+	if ((void *)(eth + 1) + XM_OVERHEAD_V6 > (void *)(long)skb->data_end)
 		return XM_DROP_INTERNAL;
-	len = skb->len - ETH_HLEN - sizeof(t->ip);
-	eth->h_proto = bpf_htons(ETH_P_IPV6);
-	/* Version, traffic class, and the flow label (RFC 6438) from the same hash as the port. */
-	*(__be32 *)&t->ip = bpf_htonl(0x60000000u | (__u32)s->ip.tos << 20 | (hash & 0xfffff));
-	t->ip.payload_len = bpf_htons(len);
-	t->ip.nexthdr = IPPROTO_UDP;
-	t->ip.hop_limit = TUNNEL_TTL;
-	__builtin_memcpy(&t->ip.saddr, &cfg->addr6, 16);
-	__builtin_memcpy(&t->ip.daddr, &route->outer, 16);
-	tunnel_write(&t->udp, &t->vxlan, inner, cfg, route, hash, len, s->ip.is_v4);
+	tunnel_put_v6(eth, s, cfg, route, hash, skb->len - ETH_HLEN);
 	return XM_FWD_TUNNEL;
 }
 
@@ -206,6 +220,40 @@ static __always_inline enum xm_reason tunnel_send(struct __sk_buff *skb, struct 
 	else
 		s->action = bpf_redirect_neigh(route->ifindex, 0, 0, 0);
 	return reason;
+}
+
+/*
+ * Wrap the frame in XDP (TTL done) for @path, with the MACs that it knows. The caller has made sure
+ * that it leaves by the interface that it came in by. Packet pointers are void afterwards.
+ */
+static __always_inline enum xm_reason tunnel_send_xdp(struct xdp_md *xdp, struct scene *s,
+						      const struct xm_config *cfg,
+						      const struct xm_path *path, __u32 hash)
+{
+	const int outer_is_v4 = xm_addr_is_v4(&path->route.outer);
+	struct ethhdr *eth;
+	void *data_end;
+	__u32 len;
+
+	if (!xm_knobs.skip_adjust &&
+	    bpf_xdp_adjust_head(xdp, outer_is_v4 ? -XM_OVERHEAD_V4 : -XM_OVERHEAD_V6))
+		return XM_STACK_NO_ENCAP;
+	eth = (void *)(long)xdp->data;
+	data_end = (void *)(long)xdp->data_end;
+	len = data_end - (void *)(eth + 1);
+	if (outer_is_v4) {
+		if ((void *)(eth + 1) + XM_OVERHEAD_V4 > data_end)
+			return XM_DROP_INTERNAL;
+		tunnel_put_v4(eth, s, cfg, &path->route, hash, len);
+	} else {
+		if ((void *)(eth + 1) + XM_OVERHEAD_V6 > data_end)
+			return XM_DROP_INTERNAL;
+		tunnel_put_v6(eth, s, cfg, &path->route, hash, len);
+	}
+	mac_copy(eth->h_dest, path->next_mac);
+	mac_copy(eth->h_source, path->own_mac);
+	s->action = XDP_TX;
+	return XM_FWD_TUNNEL;
 }
 
 /*

@@ -11,6 +11,13 @@
 #include "maps.h"
 #include "parse.h"
 
+/*
+ * What is left to do by the program itself, and not by what it called: translation needs its stack
+ * (512 bytes for the whole chain of calls). Global functions share the scene, so that the verifier
+ * walks each of them once; it holds no pointers, for those would not survive that.
+ */
+enum scene_vip { VIP_NONE, VIP_OUTSIDE, VIP_TUNNEL, VIP_BARE };
+
 struct scene {
 	struct xm_ip ip;         /* inner where there is an inner packet */
 	struct xm_addr outer_src;
@@ -18,11 +25,15 @@ struct scene {
 	__u32 bytes;             /* of the IP packet(s) that arrived, all segments together */
 	__u32 packets;
 	__u32 size, limit;       /* what did not fit, and into what */
-	struct xm_peer_stat *peer; /* of the peer's node, once it is known */
+	__u32 peer;              /* number of the peer's node in xm_peer_stats, once it is known */
 	__u16 cluster;
 	__be16 sport, dport;
 	__u8 hook;               /* enum xm_hook */
+	__u8 has_peer;
 	__u8 sending;            /* towards the peer */
+	__u8 outside;            /* inner source in no prefix of the mesh, and no node */
+	__u8 vip;                /* enum scene_vip */
+	__u32 entry;             /* VIP_TUNNEL: the node that sent it */
 	int action;              /* of the redirect helper; XDP_TX and the like in XDP */
 };
 
@@ -46,15 +57,22 @@ static __always_inline void count(__u32 hook, __u32 reason, __u32 packets, __u32
 /* The packet comes from, or goes to, node @number of @cluster. */
 static __always_inline void scene_peer(struct scene *s, __u32 number, __u16 cluster)
 {
-	if (number >= XM_STAT_NODES)
-		number = 0;
-	s->peer = bpf_map_lookup_elem(&xm_peer_stats, &number);
+	s->peer = number < XM_STAT_NODES ? number : 0;
+	s->has_peer = 1;
 	s->cluster = cluster;
+}
+
+/* What is counted of the peer, NULL: none is known. Not kept in the scene: see enum scene_vip. */
+static __always_inline struct xm_peer_stat *scene_stat(const struct scene *s)
+{
+	__u32 number = s->peer;
+
+	return s->has_peer ? bpf_map_lookup_elem(&xm_peer_stats, &number) : 0;
 }
 
 static __always_inline void count_peer(const struct scene *s, int dropped)
 {
-	struct xm_peer_stat *p = s->peer;
+	struct xm_peer_stat *p = scene_stat(s);
 
 	if (!p)
 		return;
@@ -69,11 +87,10 @@ static __always_inline void count_peer(const struct scene *s, int dropped)
 	}
 }
 
-/* False when this CPU has spent its budget of the running second. */
-static __always_inline int event_allowed(__u64 now)
+/* False when this CPU has spent its budget of @what for the running second. */
+static __always_inline int rate_allows(__u32 what, __u64 now, __u64 limit)
 {
-	__u32 zero = 0;
-	struct xm_event_rate *r = bpf_map_lookup_elem(&xm_event_rate, &zero);
+	struct xm_event_rate *r = bpf_map_lookup_elem(&xm_event_rate, &what);
 
 	if (!r)
 		return 0;
@@ -81,7 +98,7 @@ static __always_inline int event_allowed(__u64 now)
 		r->window_ns = now;
 		r->count = 0;
 	}
-	return r->count++ < XM_EVENTS_PER_SECOND;
+	return r->count++ < limit;
 }
 
 /* Out of line: rare, and its code would be in every program otherwise. */
@@ -92,7 +109,9 @@ static __noinline int event_send(const struct scene *s, __u32 reason)
 
 	if (!s)
 		return 0;
-	e = event_allowed(now) ? bpf_ringbuf_reserve(&xm_events, sizeof(*e), 0) : 0;
+	e = rate_allows(XM_RATE_EVENTS, now, XM_EVENTS_PER_SECOND) ?
+		    bpf_ringbuf_reserve(&xm_events, sizeof(*e), 0) :
+		    0;
 	if (!e) {
 		count(s->hook, XM_EVENTS_LOST, 1, 0);
 		return 0;
@@ -124,9 +143,12 @@ static __always_inline int event_wanted(__u8 kind, __u32 reason)
 static __always_inline __u8 judge(const struct scene *s, __u32 reason)
 {
 	__u8 kind = XM_KIND_DROP;
+	__u64 index = reason;
 
-	if (reason < XM_REASON_COUNT)
-		kind = reason_kinds[reason];
+	/* One register that is compared and used: of a copy the verifier would not know the bound. */
+	asm volatile("" : "+r"(index));
+	if (index < XM_REASON_COUNT)
+		kind = reason_kinds[index];
 	count(s->hook, reason, s->packets, s->bytes);
 	count_peer(s, kind == XM_KIND_DROP);
 	return kind;

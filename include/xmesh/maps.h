@@ -233,7 +233,17 @@ struct xm_event {
 
 #define XM_EVENTS_PER_SECOND 200 /* per CPU; what is beyond is counted as events_lost */
 
-/* ---- xm_event_rate: per-CPU array of one -------------------------------------------------- */
+/* ---- xm_event_rate: per-CPU array of budgets, each of one second -------------------------- */
+
+enum xm_rate {
+	XM_RATE_EVENTS,
+	XM_RATE_FLOWS,   /* flows of VIP traffic from outside; beyond that Maglev alone decides */
+	XM_RATE_ANSWERS, /* ICMP to the outside, which anybody can ask for */
+	XM_RATE_COUNT,
+};
+
+#define XM_EDGE_FLOWS_PER_SECOND 100000 /* per CPU */
+#define XM_ANSWERS_PER_SECOND 10000
 
 struct xm_event_rate {
 	__u64 window_ns;
