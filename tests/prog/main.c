@@ -27,7 +27,7 @@ static size_t add_rows(struct CMUnitTest *tests, size_t n, const struct row *row
 int main(void)
 {
 	size_t max = n_pod_rows + n_net_rows + n_native_rows + n_dev_rows + n_xdp_rows +
-		     n_probe_rows + n_service_rows + n_flow_rows + n_loop_tests + n_memo_tests + 1;
+		     n_probe_rows + n_service_rows + n_flow_rows + n_vip_rows + n_loop_tests + n_memo_tests + 1;
 	auto_free struct CMUnitTest *tests = calloc(max, sizeof(*tests));
 	size_t n = 0;
 	int failed;
@@ -42,6 +42,7 @@ int main(void)
 	n = add_rows(tests, n, probe_rows, n_probe_rows);
 	n = add_rows(tests, n, service_rows, n_service_rows);
 	n = add_rows(tests, n, flow_rows, n_flow_rows);
+	n = add_rows(tests, n, vip_rows, n_vip_rows);
 	for (size_t i = 0; i < n_loop_tests; i++)
 		tests[n++] = loop_tests[i];
 	for (size_t i = 0; i < n_memo_tests; i++)

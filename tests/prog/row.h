@@ -58,8 +58,8 @@ size_t rows_unreached(void);
 
 extern const struct row pod_rows[], net_rows[], native_rows[], dev_rows[], xdp_rows[];
 extern const size_t n_pod_rows, n_net_rows, n_native_rows, n_dev_rows, n_xdp_rows;
-extern const struct row probe_rows[], service_rows[], flow_rows[];
-extern const size_t n_probe_rows, n_service_rows, n_flow_rows;
+extern const struct row probe_rows[], service_rows[], flow_rows[], vip_rows[];
+extern const size_t n_probe_rows, n_service_rows, n_flow_rows, n_vip_rows;
 
 /* Tests that are no rows: loops over lengths, tables, state. */
 extern const struct CMUnitTest loop_tests[];
