@@ -7,6 +7,7 @@
 
 #include <bpf/bpf.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/defs.h"
@@ -143,6 +144,60 @@ static void pod_has_it(enum load load)
 	assert_int_equal(bpf_map_update_elem(fix_map(load, "xm_flow_hint"), &slot, &one, BPF_ANY), 0);
 }
 
+/* The client is reached through 192.0.2.3 on the underlay. */
+static void route(enum load load)
+{
+	assert_int_equal(system("echo 1 > /proc/sys/net/ipv4/ip_forward;"
+				"ip addr replace 192.0.2.200/24 dev ul0;"
+				"ip route replace 198.51.100.0/24 via 192.0.2.3 dev ul0"), 0);
+}
+
+static void unroute(enum load load)
+{
+	assert_int_equal(system("ip route del 198.51.100.0/24; ip addr del 192.0.2.200/24 dev ul0;"
+				"echo 0 > /proc/sys/net/ipv4/ip_forward"), 0);
+}
+
+static void west_has_it_and_route(enum load load)
+{
+	west_has_it(load);
+	route(load);
+}
+
+static void pod_has_it_directly(enum load load)
+{
+	static const struct fix_flow back = { "10.1.0.2", CLIENT, 8080, 40000, IPPROTO_UDP,
+					      XM_FLOW_REPLY };
+	struct xm_flow flow;
+
+	pod_has_it(load);
+	assert_true(fix_flow_get(load, &back, &flow));
+	flow.flags &= ~XM_FLOW_VIA_ENTRY;
+	fix_flow_set(load, &back, &flow);
+	route(load);
+}
+
+/* Fewer flows than none are left of this second's budget, on every CPU. */
+static void spend_flows(enum load load)
+{
+	struct xm_event_rate rates[256];
+	uint32_t what = XM_RATE_FLOWS;
+
+	at_xdp(load);
+	for (size_t i = 0; i < ARRAY_SIZE(rates); i++)
+		rates[i] = (struct xm_event_rate){ fix_now_ns(), XM_EDGE_FLOWS_PER_SECOND };
+	assert_int_equal(bpf_map_update_elem(fix_map(load, "xm_event_rate"), &what, rates, BPF_ANY), 0);
+}
+
+static void give_flows(enum load load)
+{
+	static struct xm_event_rate rates[256];
+	uint32_t what = XM_RATE_FLOWS;
+
+	assert_int_equal(fix_flow_count(load), 0);
+	assert_int_equal(bpf_map_update_elem(fix_map(load, "xm_event_rate"), &what, rates, BPF_ANY), 0);
+}
+
 #define X_OUT4                                                                                     \
 	ETH(.src = MAC_HOST, .dst = MAC_NEXT), IP4("192.0.2.1", "192.0.2.3", .any_id = true),      \
 		UDP(0, PORT, .any_sport = true, .csum_zero = true), VXLAN(VNI),                    \
@@ -208,6 +263,40 @@ const struct row vip_rows[] = {
 	  FROM_UL, PKT(IN4(), IP4(VIP, CLIENT), UDP(80, 40000), DATA(40)), .verdict = TO_STACK,
 	  .reason = XM_STACK_SERVICE, .peer = NODE_WEST, .before = west_has_it,
 	  .out = PKT(ETH(), IP4(VIP, CLIENT), UDP(80, 40000), DATA(40)) },
+	{ "a reply of a flow that was sent there goes out to the client", FROM_UL,
+	  PKT(IN4(), IP4(VIP, CLIENT), UDP(80, 40000), DATA(40)), .verdict = REDIRECT,
+	  .reason = XM_FWD_VIP_REPLY, .peer = NODE_WEST, .before = west_has_it_and_route,
+	  .after = unroute,
+	  .out = PKT(ETH(), IP4(VIP, CLIENT, .ttl = 63), UDP(80, 40000), DATA(40)) },
+	{ "the pod's reply goes straight to the client (DSR)", FROM_A,
+	  PKT(ETH(), IP4("10.1.0.2", CLIENT), UDP(8080, 40000), DATA(40)), .verdict = REDIRECT,
+	  .reason = XM_FWD_VIP_REPLY, .note = XM_TRANSLATED, .before = pod_has_it_directly,
+	  .after = unroute,
+	  .out = PKT(ETH(), IP4(VIP, CLIENT, .ttl = 63), UDP(80, 40000), DATA(40)) },
+	{ "XDP: too big for the path to the node is answered", AT_XDP,
+	  PKT(ETH(), IP4(CLIENT, VIP, .df = true), UDP(40000, 80), DATA(1423)),
+	  .verdict = XDP_IS_TX, .reason = XM_ANSWER_TOO_BIG, .note = XM_FLOW_NEW,
+	  .before = at_xdp,
+	  .out = PKT(BACK, IP4(VIP, CLIENT, .df = true),
+		     ICMP(3, .code = 4, .rest = 1450, .quote = 128),
+		     IP4(CLIENT, VIP, .df = true), UDP(40000, 80), DATA(1423)) },
+	{ "XDP: too big over IPv6 is answered", AT_XDP,
+	  PKT(ETH(), IP6(CLIENT6, VIP6), UDP(40000, 80), DATA(1403)), .verdict = XDP_IS_TX,
+	  .reason = XM_ANSWER_TOO_BIG, .note = XM_FLOW_NEW, .before = at_xdp,
+	  .out = PKT(BACK, IP6(VIP6, CLIENT6), ICMP6(2, .rest = 1450, .quote = 128),
+		     IP6(CLIENT6, VIP6), UDP(40000, 80), DATA(1403)) },
+	{ "too big for the path to the node is answered", FROM_UL,
+	  PKT(ETH(), IP4(CLIENT, VIP, .df = true), UDP(40000, 80), DATA(1423)),
+	  .verdict = REDIRECT, .reason = XM_ANSWER_TOO_BIG, .note = XM_FLOW_NEW,
+	  .peer = NODE_WEST, .before = at_tc,
+	  .out = PKT(BACK, IP4(VIP, CLIENT, .df = true),
+		     ICMP(3, .code = 4, .rest = 1450, .quote = 128),
+		     IP4(CLIENT, VIP, .df = true), UDP(40000, 80), DATA(1423)) },
+	{ "XDP: above the rate of new flows Maglev alone decides", AT_XDP,
+	  PKT(ETH(), IP4(CLIENT, VIP), UDP(40000, 80), DATA(40)), .verdict = XDP_IS_TX,
+	  .reason = XM_FWD_VIP, .note = XM_FLOW_UNRECORDED, .peer = NODE_WEST,
+	  .before = spend_flows, .after = give_flows,
+	  .out = PKT(X_OUT4, IP4(CLIENT, VIP, .ttl = 63), UDP(40000, 80), DATA(40)) },
 };
 
 const size_t n_vip_rows = ARRAY_SIZE(vip_rows);
