@@ -179,9 +179,9 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, XM_MAGLEV_SLOTS);
+	__uint(max_entries, XM_MAGLEV_SLOTS / 2);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct xm_maglev_pair);
 } xm_maglev SEC(".maps");
 
 /* Backend number -> backend. Agent writes by mmap. State FREE: nobody bears that number. */

@@ -78,12 +78,13 @@ static __always_inline int backend_keeps(const struct xm_backend *b, __u32 gener
 /* By Maglev alone. The number of a backend, 0 = none is usable. */
 static __always_inline __u32 service_hash_to(const struct service *s, __u32 hash)
 {
-	__u32 slot = s->slot + xm_maglev_slot(hash, s->size), *number;
+	__u32 slot = s->slot + xm_maglev_slot(hash, s->size), pair = slot >> 1;
+	const struct xm_maglev_pair *p;
 
 	if (!s->size)
 		return 0;
-	number = bpf_map_lookup_elem(&xm_maglev, &slot);
-	return number ? *number : 0;
+	p = bpf_map_lookup_elem(&xm_maglev, &pair);
+	return p ? p->backend[slot & 1] : 0;
 }
 
 /* The backend that @key->client has affinity to, while that is fresh and usable; else 0. */

@@ -69,6 +69,11 @@ struct xm_service {
 
 /* ---- xm_maglev: mmapable array of backend numbers, cut into slices -------------------------- */
 
+/* The kernel keeps elements 8 bytes apart: two slots each. Slot s is backend[s & 1] of pair s >> 1. */
+struct xm_maglev_pair {
+	__u32 backend[2];
+};
+
 /* The slot of a slice of @size slots that @hash falls on: the high bits decide, no division. */
 static inline __attribute__((always_inline)) __u32 xm_maglev_slot(__u32 hash, __u32 size)
 {

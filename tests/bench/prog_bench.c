@@ -259,9 +259,12 @@ static void add_slice(enum load load, uint32_t first, uint32_t first_slot, int f
 		need(bpf_map_update_elem(backends, &number, &b, BPF_ANY), "xm_backends");
 	}
 	for (uint32_t i = 0; i < SLOTS; i++) {
-		uint32_t slot = first_slot + i, number = first + i * 97 % NODES;
+		uint32_t slot = first_slot + i, at = slot >> 1;
+		struct xm_maglev_pair pair;
 
-		need(bpf_map_update_elem(maglev, &slot, &number, BPF_ANY), "xm_maglev");
+		need(bpf_map_lookup_elem(maglev, &at, &pair), "xm_maglev");
+		pair.backend[slot & 1] = first + i * 97 % NODES;
+		need(bpf_map_update_elem(maglev, &at, &pair, BPF_ANY), "xm_maglev");
 	}
 }
 

@@ -119,9 +119,12 @@ void fix_service_put(enum load load, const struct fix_service *s)
 	if (next_slot > 4000)
 		next_slot = 16;
 	for (; n < ARRAY_SIZE(s->backends) && s->backends[n]; n++) {
-		uint32_t slot = next_slot + n;
+		uint32_t slot = next_slot + n, at = slot >> 1;
+		struct xm_maglev_pair pair;
 
-		put(load, "xm_maglev", &slot, &s->backends[n]);
+		get(load, "xm_maglev", &at, &pair);
+		pair.backend[slot & 1] = s->backends[n];
+		put(load, "xm_maglev", &at, &pair);
 	}
 	value.where = (uint64_t)next_slot << 32 | n;
 	value.n_targets = n;

@@ -126,9 +126,12 @@ static enum cli_exit count_slice(const struct view *view, const struct service_e
 
 	for (; slot < end; slot++) {
 		struct service_backend_entry key = { 0 }, *b;
+		const uint32_t at = slot >> 1;
+		struct xm_maglev_pair pair;
 
-		if (bpf_map_lookup_elem(fd, &slot, &key.number))
+		if (bpf_map_lookup_elem(fd, &at, &pair))
 			return cli_fail(CLI_FAILED, "xm_maglev: slot %u cannot be read", slot);
+		key.number = pair.backend[slot & 1];
 		b = bsearch(&key, s->backends, s->n_backends, sizeof(key), compare_number);
 		if (!b)
 			continue;

@@ -92,10 +92,13 @@ int mapview_maglev(struct mapview_out *out, struct err *err)
 			end = MAX(end, (uint32_t)(where >> 32) + (uint32_t)where);
 		}
 	for (uint32_t slot = first; slot <= last && (out->key->set || slot < end); slot++) {
+		const uint32_t at = slot >> 1;
+		struct xm_maglev_pair pair;
 		uint32_t number;
 
-		if (bpf_map_lookup_elem(fd, &slot, &number))
+		if (bpf_map_lookup_elem(fd, &at, &pair))
 			return err_set(err, -errno, "xm_maglev cannot be read: %s", strerror(errno));
+		number = pair.backend[slot & 1];
 		if (!number && !out->key->set)
 			continue;
 		mapview_row(out);

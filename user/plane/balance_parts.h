@@ -8,12 +8,10 @@
 
 #define BALANCE_BACKENDS_SIZE (XM_MAX_BACKENDS * sizeof(struct xm_backend))
 
-/* As mmap shows it: the kernel rounds an array's elements up to 8 bytes. */
-struct maglev_slot {
-	uint32_t number, zero;
-};
+/* Pairs without a gap: mmap shows the slots as one array. */
+#define BALANCE_MAGLEV_SIZE (XM_MAGLEV_SLOTS * sizeof(uint32_t))
 
-#define BALANCE_MAGLEV_SIZE (XM_MAGLEV_SLOTS * sizeof(struct maglev_slot))
+_Static_assert(sizeof(struct xm_maglev_pair) == 2 * sizeof(uint32_t), "slots follow each other");
 
 struct installed {
 	char space[64], name[64];
@@ -27,7 +25,7 @@ struct installed {
 struct balance {
 	const struct plane *plane;
 	struct xm_backend *backends;      /* the maps themselves */
-	struct maglev_slot *maglev;
+	uint32_t *maglev;                 /* by slot */
 	struct xm_vip_filter *filter;
 	uint32_t *bits;                   /* frontends that each filter bit stands for */
 	struct slots slots;

@@ -183,11 +183,7 @@ static int make_table(struct balance *b, const struct change *c, const struct se
 
 static bool is_same(const struct balance *b, uint32_t first, uint32_t size)
 {
-	uint32_t i = 0;
-
-	while (i < size && b->maglev[first + i].number == b->scratch[i])
-		i++;
-	return i == size;
+	return !memcmp(b->maglev + first, b->scratch, size * sizeof(*b->scratch));
 }
 
 static int prepare_slice(struct balance *b, struct change *c, const struct service_pool *pool,
@@ -217,8 +213,7 @@ static int prepare_slice(struct balance *b, struct change *c, const struct servi
 			       "%u and stays as it is: take services or backends away", b->plane->dir,
 			       XM_MAGLEV_SLOTS, b->slots.n_used, b->grace.n_of[WAITING_SLICE],
 			       (unsigned long long)wait_s(b, now_s), c->want->space, c->want->name, size);
-	for (uint32_t i = 0; i < size; i++)
-		b->maglev[first + i].number = b->scratch[i];
+	memcpy(b->maglev + first, b->scratch, size * sizeof(*b->scratch));
 	c->fresh[c->n_fresh++] = (uint64_t)first << 32 | size;
 	(*ops)++;
 	*ret_where = (uint64_t)first << 32 | size;

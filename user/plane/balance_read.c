@@ -262,7 +262,7 @@ int balance_share(const struct plane *plane, const struct xm_service *service, u
 	if (code)
 		return code;
 	for (uint32_t i = 0; i < size; i++)
-		slots += ((const struct maglev_slot *)p)[first + i].number == number;
+		slots += ((const uint32_t *)p)[first + i] == number;
 	munmap(p, BALANCE_MAGLEV_SIZE);
 
 	*ret_slots = slots;

@@ -72,7 +72,8 @@ static void a_service_comes_changes_and_goes(void **state)
 	static struct scene s[1];
 	struct balance *b;
 	struct plane plane;
-	uint32_t slots, size;
+	struct xm_maglev_pair pair;
+	uint32_t slots, size, number;
 
 	host_need_root();
 	plane = host_load();
@@ -85,8 +86,9 @@ static void a_service_comes_changes_and_goes(void **state)
 	assert_int_equal((uint32_t)one.where, 1021);
 	assert_memory_equal(&one.key, &s->frontend.key, sizeof(one.key));
 	slots = (uint32_t)(one.where >> 32) + 1020;
-	assert_int_equal(bpf_map_lookup_elem(plane.map_fd[PLANE_xm_maglev], &slots, &size), 0);
-	assert_int_equal(balance_backend(b, size)->service, one.number);
+	number = slots >> 1;
+	assert_int_equal(bpf_map_lookup_elem(plane.map_fd[PLANE_xm_maglev], &number, &pair), 0);
+	assert_int_equal(balance_backend(b, pair.backend[slots & 1])->service, one.number);
 	r = sync_ok(b, s, 1, 0);
 	assert_int_equal(r.services, 0);
 	/* A new version of the same writes nothing. */
@@ -157,7 +159,7 @@ static void a_frontend_that_goes_over_is_never_missing(void **state)
 /* ---- a reader beside the writer, with the key echo as the programs check it ---- */
 
 static struct plane torn_plane;
-static const uint64_t *torn_maglev; /* elements are 8 bytes apart */
+static const uint32_t *torn_maglev;
 static const struct xm_backend *torn_backends;
 static struct xm_service_key torn_key;
 static int torn_stop, torn_bad;
@@ -175,7 +177,7 @@ static void *read_on(void *arg)
 		    memcmp(&s.key, &torn_key, sizeof(torn_key)))
 			continue;
 		hash = hash * 1664525 + 1013904223;
-		number = (uint32_t)torn_maglev[(s.where >> 32) + xm_maglev_slot(hash, (uint32_t)s.where)];
+		number = torn_maglev[(s.where >> 32) + xm_maglev_slot(hash, (uint32_t)s.where)];
 		if (!number || torn_backends[number].service != s.number)
 			torn_bad++;
 		torn_reads++;
@@ -191,7 +193,7 @@ static void a_reader_beside_the_writer_finds_only_its_own_backends(void **state)
 
 	host_need_root();
 	torn_plane = host_load();
-	torn_maglev = mmap(NULL, XM_MAGLEV_SLOTS * 8ul, PROT_READ, MAP_SHARED,
+	torn_maglev = mmap(NULL, XM_MAGLEV_SLOTS * 4ul, PROT_READ, MAP_SHARED,
 			   torn_plane.map_fd[PLANE_xm_maglev], 0);
 	torn_backends = mmap(NULL, XM_MAX_BACKENDS * sizeof(struct xm_backend), PROT_READ, MAP_SHARED,
 			     torn_plane.map_fd[PLANE_xm_backends], 0);
@@ -215,7 +217,7 @@ static void a_reader_beside_the_writer_finds_only_its_own_backends(void **state)
 	print_message("%lu reads, %d bad\n", torn_reads, torn_bad);
 	assert_true(torn_reads > 100);
 	assert_int_equal(torn_bad, 0);
-	munmap((void *)torn_maglev, XM_MAGLEV_SLOTS * 8ul);
+	munmap((void *)torn_maglev, XM_MAGLEV_SLOTS * 4ul);
 	munmap((void *)torn_backends, XM_MAX_BACKENDS * sizeof(struct xm_backend));
 	balance_free(b);
 	host_clean(&torn_plane);

@@ -322,8 +322,12 @@ static void add_service(const char *vip, uint16_t port, uint8_t proto, uint32_t 
 	s.key = (struct xm_service_key){ .addr = addr(vip), .port = htons(port), .proto = proto,
 					 .scope = XM_SCOPE_CLIENT, .cluster = 1 };
 	s.where = (uint64_t)slot << 32 | size;
-	for (i = 0; i < size; i++, slot++)
-		put(PLANE_xm_maglev, &slot, i % 2 ? &a : &b);
+	for (i = 0; i < size; i += 2, slot += 2) {
+		const struct xm_maglev_pair pair = { { b, a } };
+		const uint32_t at = slot >> 1;
+
+		put(PLANE_xm_maglev, &at, &pair);
+	}
 	assert_int_equal(bpf_map_lookup_elem(plane.map_fd[PLANE_xm_vip_filter], &zero, &filter), 0);
 	bit = xm_addr_hash16(&s.key.addr) & (XM_VIP_FILTER_BITS - 1);
 	filter.client[bit / 64] |= 1ull << (bit % 64);
