@@ -58,12 +58,19 @@ def udp_connected(addr, port):
 
 
 def udp_big(addr, port, size):
-    """ADDR PORT SIZE: a datagram that does not fit the MTU comes back whole."""
+    """ADDR PORT SIZE: a datagram that does not fit the MTU comes back whole, once the path's MTU is known."""
     want = os.urandom(int(size))
     with new(addr, socket.SOCK_DGRAM) as s:
-        s.sendto(want, (addr, int(port)))
-        data, peer = s.recvfrom(65536)
-        return 0 if same("recvfrom", peer, addr, port) and line_of(data)[2] == want else 1
+        s.settimeout(0.5)
+        for n in range(4):
+            s.sendto(want, (addr, int(port)))
+            try:
+                data, peer = s.recvfrom(65536)
+            except socket.timeout:
+                print("no answer to datagram", n)
+                continue
+            return 0 if same("recvfrom", peer, addr, port) and line_of(data)[2] == want else 1
+    return 1
 
 
 def udp_refused(addr, port, milliseconds):
@@ -151,7 +158,9 @@ def pmtu(addr, port, want):
                     raise
             time.sleep(0.02)
         print("the path's MTU is", want)
-        # So that the answer, which bears the banner too, fits as well.
+        # So that the answer, which bears the banner too, fits as well. The error of the last frame
+        # that did not is still to be told.
+        s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         s.send(b"x" * (int(want) - head - 100))
         while len(s.recv(65536)) < int(want) - head - 100:
             pass
