@@ -127,6 +127,11 @@ __noinline int from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct sce
 			return reason;
 		translated = reason == XM_TRANSLATED;
 	}
+	if (!translated && s->ip.proto == IPPROTO_TCP && s->ip.l4 && flow_hinted(&s->ip.src)) {
+		reason = direct_begins(skb, s);
+		if (reason != XM_PASS)
+			return reason;
+	}
 	route = route_get(cfg, &s->ip.dst);
 	if (!route) {
 		node = bpf_map_lookup_elem(&xm_nodes, &s->ip.dst);

@@ -51,4 +51,38 @@ static __always_inline enum xm_reason translate_reply(struct __sk_buff *skb, str
 	return XM_PASS;
 }
 
+/*
+ * A pod opens a connection of its own to a backend's address, from a port that it has used towards a
+ * VIP: the replies of the two look alike. What has ended makes room; while it lives the new one is
+ * dropped, as a port in use. XM_PASS, or the drop.
+ */
+static __noinline int direct_begins(struct __sk_buff *skb, const struct scene *s)
+{
+	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
+	struct xm_flow_key key;
+	struct tcphdr *tcp;
+	struct xm_flow *f;
+
+	if (!s)
+		return XM_PASS;
+	tcp = data + ip_l4(&s->ip, ETH_HLEN);
+	if ((void *)(tcp + 1) > data_end || !tcp->syn || tcp->ack)
+		return XM_PASS;
+	key.src = s->ip.dst;
+	key.dst = s->ip.src;
+	key.sport = tcp->dest;
+	key.dport = tcp->source;
+	key.proto = IPPROTO_TCP;
+	key.dir = XM_FLOW_REPLY;
+	key.zero = 0;
+	f = bpf_map_lookup_elem(&xm_flows, &key);
+	if (!f || f->kind != XM_FLOW_POD)
+		return XM_PASS;
+	if (flow_find(&key, flow_now()) &&
+	    !(f->flags & (XM_FLOW_FIN_ORIG | XM_FLOW_FIN_REPLY | XM_FLOW_RST)))
+		return XM_DROP_PORT_CLASH;
+	flow_end(s, &key);
+	return XM_PASS;
+}
+
 #endif

@@ -65,7 +65,7 @@
 	X(DROP_FRAGMENT, "fragment", DROP,                                                         \
 	  "fragment to a VIP whose first fragment was not seen")                                   \
 	X(DROP_PORT_CLASH, "port_clash", DROP,                                                     \
-	  "the client has that port in use to the same backends through another VIP")              \
+	  "the client has that port in use to the same backend in another way")                    \
 	X(DROP_SCTP_PORT, "sctp_port", DROP, "SCTP whose port would change under its checksum")    \
 	X(DROP_PROBE, "bad_probe", DROP, "a probe's answer that nobody asked for, or a broken one")\
 	X(PROBE_TAKEN, "probe_taken", ANSWER, "the answer to our own probe, taken")                \
