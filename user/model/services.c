@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Services kept from turn to turn: what changed is found by digests, merged anew, and taken over at
- * once or not at all. What one name becomes: services_merge.c.
+ * once or not at all. What one name becomes: services_merge.c; VIPs that two claim:
+ * services_claims.c.
  */
 #include "model/services.h"
 
@@ -9,46 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include "core/addr.h"
 #include "core/defs.h"
 #include "core/vec.h"
 #include "model/services_parts.h"
-
-#define NOT_THERE UINT32_MAX
-
-/* A name that some cluster has, global or not. */
-struct entry {
-	char space[64], name[64];
-	struct service service;  /* as published; no pools = not global anywhere */
-	char **notes; size_t n_notes;
-	struct merged next;      /* with dirty: what it becomes */
-	struct xm_service_key *lost; size_t n_lost; /* VIPs that another service has */
-	bool dirty, merged;
-	uint32_t *at;            /* index into each cluster's services, NOT_THERE */
-};
-
-struct seen { uint64_t digest; struct entry *entry; };
-
-struct services {
-	struct env *env;
-	struct entry **entries; size_t n_entries; /* sorted by (space, name) */
-	struct seen **seen;      /* per cluster, in the order of its snapshot */
-	size_t *n_seen;
-	uint64_t *digests;       /* of each cluster's services */
-	size_t n_clusters;
-	bool whole;              /* the next update looks at everything */
-	const struct service **list; size_t n_list;
-	const char **notes;      size_t n_notes;
-	uint32_t *nodes;         size_t n_nodes;
-	uint32_t *refs;          /* [XM_MAX_NODES + 1] backends on each node */
-	uint64_t version;
-	size_t n_frontends, n_backends, n_edge, n_lost;
-	/* Of the running update. */
-	struct entry **dirty; size_t n_dirty;
-};
 
 int services_new(struct services **ret_services)
 {
@@ -110,7 +74,7 @@ static int order_names(const char *space_a, const char *name_a, const char *spac
 	return diff ? diff : strcmp(name_a, name_b);
 }
 
-static int mark(struct services *s, struct entry *e)
+int services_mark(struct services *s, struct entry *e)
 {
 	if (e->dirty)
 		return 0;
@@ -199,7 +163,7 @@ static int walk(struct services *s, size_t cluster, const struct snapshot *snaps
 
 			if (diff > 0)
 				break;
-			rc = mark(s, old[i].entry);
+			rc = services_mark(s, old[i].entry);
 			if (!diff)
 				break;
 			old[i++].entry->at[cluster] = NOT_THERE;
@@ -223,7 +187,7 @@ static int walk(struct services *s, size_t cluster, const struct snapshot *snaps
 				}
 				fresh[n_fresh++] = e;
 			}
-			rc = mark(s, e);
+			rc = services_mark(s, e);
 		}
 		if (e->at[cluster] != k)
 			e->at[cluster] = k;
@@ -231,7 +195,7 @@ static int walk(struct services *s, size_t cluster, const struct snapshot *snaps
 	}
 	for (; !rc && i < s->n_seen[cluster]; i++) {
 		old[i].entry->at[cluster] = NOT_THERE;
-		rc = mark(s, old[i].entry);
+		rc = services_mark(s, old[i].entry);
 	}
 	if (insert(s, fresh, n_fresh)) {
 		/* Nobody but the list of what is dirty knows them. */
@@ -276,22 +240,7 @@ static int start_anew(struct services *s, size_t n)
 	return 0;
 }
 
-/* ---- VIPs that two services claim ----------------------------------------------------------- */
-
-static bool has_lost(const struct entry *e, const struct xm_service_key *key)
-{
-	struct xm_service_key client = *key;
-
-	/* Who lost a VIP as a client's has lost it at the edge. */
-	if (client.scope == XM_SCOPE_EDGE)
-		client.scope = XM_SCOPE_CLIENT;
-	for (size_t i = 0; i < e->n_lost; i++)
-		if (!memcmp(&e->lost[i], &client, sizeof(client)))
-			return true;
-	return false;
-}
-
-static int merge(struct services *s, const struct mesh *mesh, struct env *env, struct entry *e)
+int services_merge(struct services *s, const struct mesh *mesh, struct env *env, struct entry *e)
 {
 	auto_free const struct service_object **objects = calloc(s->n_clusters, sizeof(*objects));
 	bool any = false;
@@ -307,127 +256,6 @@ static int merge(struct services *s, const struct mesh *mesh, struct env *env, s
 	merged_done(&e->next);
 	e->merged = true;
 	return any ? merge_service(env, mesh, objects, &e->next) : 0;
-}
-
-/* Frontends, that of the services before conflicts: the published ones and those that were lost. */
-static bool claims_changed(const struct entry *e)
-{
-	const struct service *a = &e->service, *b = &e->next.service;
-
-	if (e->n_lost || a->n_pools != b->n_pools)
-		return true;
-	for (size_t i = 0; i < a->n_pools; i++) {
-		const struct service_pool *p = &a->pools[i], *q = &b->pools[i];
-
-		if (p->n_frontends != q->n_frontends)
-			return true;
-		for (size_t k = 0; k < p->n_frontends; k++)
-			if (memcmp(&p->frontends[k].key, &q->frontends[k].key, sizeof(q->frontends[k].key)))
-				return true;
-	}
-	return false;
-}
-
-struct claim { struct xm_service_key key; struct entry *owner; };
-
-/* True: @key is @e's, now if nobody had it. */
-static bool claim(struct claim *table, size_t mask, const struct xm_service_key *key, struct entry *e,
-		  struct entry **ret_owner)
-{
-	size_t i = XXH3_64bits(key, sizeof(*key)) & mask;
-
-	while (table[i].owner && memcmp(&table[i].key, key, sizeof(*key)))
-		i = (i + 1) & mask;
-	if (!table[i].owner)
-		table[i] = (struct claim){ *key, e };
-	*ret_owner = table[i].owner;
-	return table[i].owner == e;
-}
-
-static int lose(struct entry *e, const struct xm_service_key *key, const struct entry *owner)
-{
-	char buf[ADDR_TEXT_MAX];
-
-	if (has_lost(e, key))
-		return 0;
-	if (vec_grow(&e->lost, e->n_lost, sizeof(*e->lost)))
-		return -ENOMEM;
-	e->lost[e->n_lost++] = *key;
-	return vec_note(&e->next.notes, &e->next.n_notes,
-			"service %s/%s: %s port %u is a virtual address of %s/%s already, which has it: "
-			"left out", e->space, e->name, addr_format(&key->addr, buf),
-			__builtin_bswap16(key->port), owner->space, owner->name);
-}
-
-/* Give every VIP to the first service by name. Those that lost or get back one are merged anew. */
-static int settle(struct services *s, const struct mesh *mesh, struct env *env)
-{
-	auto_free struct claim *table = NULL;
-	size_t n = 0, size = 64;
-	int rc = 0;
-
-	/* Who lost something may have it back: its own frontends are not all known now. */
-	for (size_t i = 0; s->n_lost && !rc && i < s->n_entries; i++) {
-		struct entry *e = s->entries[i];
-
-		if (!e->n_lost)
-			continue;
-		rc = mark(s, e);
-		if (!rc && !e->merged)
-			rc = merge(s, mesh, env, e);
-	}
-	for (size_t i = 0; i < s->n_entries; i++) {
-		struct entry *e = s->entries[i];
-		const struct service *v = e->dirty ? &e->next.service : &e->service;
-
-		for (size_t p = 0; p < v->n_pools; p++)
-			n += v->pools[p].n_frontends;
-	}
-	while (size < 2 * n)
-		size *= 2;
-	table = calloc(size, sizeof(*table));
-	if (!table)
-		return -ENOMEM;
-	s->n_lost = 0;
-	for (size_t i = 0; !rc && i < s->n_entries; i++) {
-		struct entry *e = s->entries[i], *owner;
-		const struct service *v = e->dirty ? &e->next.service : &e->service;
-
-		e->n_lost = 0;
-		for (size_t p = 0; !rc && p < v->n_pools; p++) {
-			if (v->pools[p].scope == XM_SCOPE_EDGE)
-				continue;
-			for (size_t k = 0; !rc && k < v->pools[p].n_frontends; k++) {
-				if (claim(table, size - 1, &v->pools[p].frontends[k].key, e, &owner))
-					continue;
-				/* Merged after the loop's own pointers are read: the same frontends. */
-				rc = mark(s, e);
-				if (!rc && !e->merged) {
-					rc = merge(s, mesh, env, e);
-					v = &e->next.service;
-				}
-				if (!rc)
-					rc = lose(e, &v->pools[p].frontends[k].key, owner);
-			}
-		}
-		s->n_lost += e->n_lost;
-	}
-	return rc;
-}
-
-static void drop_lost(struct entry *e)
-{
-	struct service *v = &e->next.service;
-
-	for (size_t p = 0; e->n_lost && p < v->n_pools; p++) {
-		struct service_pool *pool = &v->pools[p];
-		size_t kept = 0;
-
-		for (size_t k = 0; k < pool->n_frontends; k++)
-			if (!has_lost(e, &pool->frontends[k].key))
-				pool->frontends[kept++] = pool->frontends[k];
-		pool->n_frontends = kept;
-	}
 }
 
 /* ---- taking over ---------------------------------------------------------------------------- */
@@ -582,15 +410,15 @@ static int prepare(struct services *s, const struct mesh *mesh, struct env *env,
 			rc = walk(s, c, snapshot);
 	}
 	for (size_t i = 0; s->whole && !rc && i < s->n_entries; i++)
-		rc = mark(s, s->entries[i]);
+		rc = services_mark(s, s->entries[i]);
 	for (size_t i = 0; !rc && i < s->n_dirty; i++) {
-		rc = merge(s, mesh, env, s->dirty[i]);
-		claims |= claims_changed(s->dirty[i]);
+		rc = services_merge(s, mesh, env, s->dirty[i]);
+		claims |= services_claims_changed(s->dirty[i]);
 	}
 	if (!rc && claims)
-		rc = settle(s, mesh, env);
+		rc = services_settle(s, mesh, env);
 	for (size_t i = 0; !rc && i < s->n_dirty; i++) {
-		drop_lost(s->dirty[i]);
+		services_drop_lost(s->dirty[i]);
 		count(&s->dirty[i]->next.service, t, 1);
 		count(&s->dirty[i]->service, t, -1);
 	}

@@ -78,4 +78,54 @@ void choose(const struct env *env, const struct service_object *policy, const st
 size_t choose_scratch(const struct env *env);
 bool choose_matches(const struct group *group, const struct candidate *c);
 
+/* ---- services.c: what is kept from turn to turn ---- */
+
+#define NOT_THERE UINT32_MAX
+
+/* A name that some cluster has, global or not. */
+struct entry {
+	char space[64], name[64];
+	struct service service;  /* as published; no pools = not global anywhere */
+	char **notes; size_t n_notes;
+	struct merged next;      /* with dirty: what it becomes */
+	struct xm_service_key *lost; size_t n_lost; /* VIPs that another service has */
+	bool dirty, merged;
+	uint32_t *at;            /* index into each cluster's services, NOT_THERE */
+};
+
+struct seen { uint64_t digest; struct entry *entry; };
+
+struct services {
+	struct env *env;
+	struct entry **entries; size_t n_entries; /* sorted by (space, name) */
+	struct seen **seen;      /* per cluster, in the order of its snapshot */
+	size_t *n_seen;
+	uint64_t *digests;       /* of each cluster's services */
+	size_t n_clusters;
+	bool whole;              /* the next update looks at everything */
+	const struct service **list; size_t n_list;
+	const char **notes;      size_t n_notes;
+	uint32_t *nodes;         size_t n_nodes;
+	uint32_t *refs;          /* [XM_MAX_NODES + 1] backends on each node */
+	uint64_t version;
+	size_t n_frontends, n_backends, n_edge, n_lost;
+	/* Of the running update. */
+	struct entry **dirty; size_t n_dirty;
+};
+
+/* @entry is to be looked at in the running update. -ENOMEM. */
+int services_mark(struct services *services, struct entry *entry);
+/* Make @entry->next. -ENOMEM. */
+int services_merge(struct services *services, const struct mesh *mesh, struct env *env,
+		   struct entry *entry);
+
+/* ---- services_claims.c: VIPs that two services claim ---- */
+
+/* True when the VIPs that a merged entry claims are others than before. */
+bool services_claims_changed(const struct entry *entry);
+/* Give every VIP to the first service by name. Those that lost or get back one are merged anew. */
+int services_settle(struct services *services, const struct mesh *mesh, struct env *env);
+/* Take the VIPs that @entry lost out of @entry->next. */
+void services_drop_lost(struct entry *entry);
+
 #endif
