@@ -54,6 +54,6 @@ if [ -e "$product/gen/xmesh.skel.h" ]; then
 	skeleton wrapper
 	! is_old "$out/prog_bench" "$here/wrapper.h" "$top"/tests/prog/*.[ch] "$product/gen/xmesh.skel.h" ||
 		rm -f "$out/prog_bench"
-	tool prog_bench -I"$top/user" -I"$top/tests" -I"$product/gen" "$top"/tests/prog/{fix,pkt,tunnelkey}.c \
+	tool prog_bench -I"$top/user" -I"$top/tests" -I"$product/gen" "$top"/tests/prog/{fix,fix_service,pkt,tunnelkey}.c \
 		-lbpf -lelf -lz
 fi

@@ -241,7 +241,7 @@ static void load_one(enum load load)
 	need(l->skel, "fix: open the object");
 	set_knobs((struct xm_knobs *)&l->skel->rodata->xm_knobs, load);
 	/* Loaded several times: 64 MB each would be a lot for a few slices. */
-	bpf_map__set_max_entries(l->skel->maps.xm_maglev, 2048);
+	bpf_map__set_max_entries(l->skel->maps.xm_maglev, 65536);
 	need(xmesh_bpf__load(l->skel) == 0, "fix: load the object, knobs %d", load);
 	l->ring =
 		ring_buffer__new(bpf_map__fd(l->skel->maps.xm_events), on_event, &l->events, NULL);

@@ -104,7 +104,7 @@ static void drained(enum load load)
 static void moved(enum load load, uint8_t state, uint32_t generation)
 {
 	tcp_flow(load);
-	fix_service_put(load, &(struct fix_service){ "10.96.0.1", 80, IPPROTO_TCP,
+	fix_service_put(load, &(struct fix_service){ .vip = "10.96.0.1", .port = 80, .proto = IPPROTO_TCP,
 						     .backends = { B_WEST6 } });
 	fix_backend_state(load, B_WEST, state, generation);
 }
@@ -201,7 +201,7 @@ static void clash_over(enum load load)
 static void clash_elsewhere(enum load load)
 {
 	tcp_flow(load);
-	fix_service_put(load, &(struct fix_service){ "10.96.0.9", 80, IPPROTO_TCP,
+	fix_service_put(load, &(struct fix_service){ .vip = "10.96.0.9", .port = 80, .proto = IPPROTO_TCP,
 						     .backends = { B_WEST, B_WEST6 } });
 	/* Where this one falls by itself does not matter: only one of the two is free. */
 }
@@ -262,10 +262,10 @@ static const struct run *const from_a_run = &from_a;
 static void affine(enum load load, uint64_t age_s)
 {
 	fix_services_default(load);
-	fix_service_put(load, &(struct fix_service){ "10.96.0.6", 80, IPPROTO_UDP,
+	fix_service_put(load, &(struct fix_service){ .vip = "10.96.0.6", .port = 80, .proto = IPPROTO_UDP,
 						     .affinity_s = 10, .backends = { B_WEST6 } });
 	send_packet(from_a_run, PKT(ETH(), IP4(A4, "10.96.0.6"), UDP(999, 80)));
-	fix_service_put(load, &(struct fix_service){ "10.96.0.6", 80, IPPROTO_UDP,
+	fix_service_put(load, &(struct fix_service){ .vip = "10.96.0.6", .port = 80, .proto = IPPROTO_UDP,
 						     .affinity_s = 10, .backends = { B_WEST } });
 	fix_age(load, age_s);
 }
