@@ -30,7 +30,8 @@
 
 /*
  * In the place of an address, for affinity: a socket has no source address yet, but a pod has one
- * network namespace. As an address it would be a multicast group, which is nobody's source.
+ * network namespace. As an address it would be a multicast group, which is nobody's source. One less
+ * stands for IPv4.
  */
 #define SOCK_NETNS_MARK 0xffffffffffffffffull
 
@@ -122,7 +123,8 @@ static __always_inline int sock_choose(struct bpf_sock_addr *ctx, struct sock_as
 	if (service_get(&key, &s))
 		return SOCK_GO;
 
-	client.d[0] = SOCK_NETNS_MARK;
+	/* Both families of a service share its number, but no backend. */
+	client.d[0] = SOCK_NETNS_MARK - xm_addr_is_v4(&ask->vip);
 	client.d[1] = 0;
 	if (!xm_knobs.has_netns_cookie)
 		s.affinity_s = 0;
