@@ -131,6 +131,29 @@ void slots_give(struct slots *slots, uint32_t first, uint32_t size)
 	slots->n_used -= 1u << 2 * order;
 }
 
+static void each_free(struct slots *slots, int order, uint32_t first,
+		      void (*each)(void *arg, uint32_t first, uint32_t size), void *arg)
+{
+	const int biggest = 5;
+	int b = best(slots, order, first);
+
+	/* Below a block that is taken as a whole the smaller ones still look free. */
+	if (b < 0)
+		return;
+	if (b == order && order <= biggest) {
+		each(arg, first, 1u << 2 * order);
+		return;
+	}
+	for (uint32_t i = 0; i < 4; i++)
+		each_free(slots, order - 1, first + (i << 2 * (order - 1)), each, arg);
+}
+
+void slots_each_free(struct slots *slots, void (*each)(void *arg, uint32_t first, uint32_t size),
+		     void *arg)
+{
+	each_free(slots, ORDERS, 0, each, arg);
+}
+
 int numbers_init(struct numbers *numbers, uint32_t max)
 {
 	memset(numbers, 0, sizeof(*numbers));
@@ -207,6 +230,16 @@ bool grace_pop(struct grace *grace, uint64_t now_s, struct waiting *ret_waiting)
 	grace->n--;
 	grace->n_of[ret_waiting->kind]--;
 	return true;
+}
+
+uint64_t grace_wait_s(const struct grace *grace, uint64_t now_s)
+{
+	uint64_t until_s;
+
+	if (!grace->n)
+		return 0;
+	until_s = grace->items[grace->first].until_s;
+	return until_s > now_s ? until_s - now_s : 1;
 }
 
 void grace_done(struct grace *grace)

@@ -25,6 +25,9 @@ int slots_take(struct slots *slots, uint32_t size, uint32_t *ret_first);
 /* One that is there already. -EINVAL: no slice of ours can be there, or it is taken. */
 int slots_claim(struct slots *slots, uint32_t first, uint32_t size);
 void slots_give(struct slots *slots, uint32_t first, uint32_t size);
+/* Call @each for all that is free, in blocks of at most 1024 slots. It may claim that very block. */
+void slots_each_free(struct slots *slots, void (*each)(void *arg, uint32_t first, uint32_t size),
+		     void *arg);
 
 /* Numbers from 1 to @max. */
 struct numbers {
@@ -59,6 +62,8 @@ void grace_add(struct grace *grace, enum waiting_kind kind, uint32_t first, uint
 	       uint64_t until_s);
 /* The next whose time is over, or false. */
 bool grace_pop(struct grace *grace, uint64_t now_s, struct waiting *ret_waiting);
+/* Seconds until the next time is over, 0 = nothing waits. */
+uint64_t grace_wait_s(const struct grace *grace, uint64_t now_s);
 void grace_done(struct grace *grace);
 
 #endif

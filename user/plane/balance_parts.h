@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the parts of plane/balance.h share. Internal to them. */
+/*
+ * What the parts of plane/balance.h share: what is installed (balance_adopt.c), the operations that
+ * make it what is wanted (balance_plan.c), and the maps (balance_apply.c). Internal to them.
+ */
 #ifndef XMESH_PLANE_BALANCE_PARTS_H
 #define XMESH_PLANE_BALANCE_PARTS_H
 
@@ -7,42 +10,98 @@
 #include "plane/balance_alloc.h"
 
 #define BALANCE_BACKENDS_SIZE (XM_MAX_BACKENDS * sizeof(struct xm_backend))
-
 /* Pairs without a gap: mmap shows the slots as one array. */
 #define BALANCE_MAGLEV_SIZE (XM_MAGLEV_SLOTS * sizeof(uint32_t))
 
 _Static_assert(sizeof(struct xm_maglev_pair) == 2 * sizeof(uint32_t), "slots follow each other");
 
+/* A service as the maps hold it. */
 struct installed {
-	char space[64], name[64];
-	uint32_t number;
-	bool current;             /* version is what the maps hold */
+	uint32_t number;                     /* 0 = nothing of it is there yet */
+	bool current;                        /* version is what the maps hold */
 	uint64_t version;
+	struct xm_service_name name;
 	struct service_frontend_entry *frontends; size_t n_frontends;
 	uint32_t *numbers; size_t n_numbers; /* of backends, in the order of service->backends */
 };
 
-struct balance {
-	const struct plane *plane;
-	struct xm_backend *backends;      /* the maps themselves */
-	uint32_t *maglev;                 /* by slot */
-	struct xm_vip_filter *filter;
-	uint32_t *bits;                   /* frontends that each filter bit stands for */
+/*
+ * What is installed, and what waits. The plan runs ahead of the maps: when its operations could not
+ * all be carried out, this is thrown away and adopted anew.
+ */
+struct balance_state {
+	const char *dir;                     /* of the maps, for sentences */
+	const struct xm_backend *backends;   /* the maps themselves; only looked at */
+	const uint32_t *maglev;              /* by slot */
+	uint32_t *bits;                      /* frontends that each filter bit stands for */
 	struct slots slots;
 	struct numbers backend_numbers, service_numbers;
 	struct grace grace;
 	struct installed **services; size_t n_services; /* sorted by (space, name) */
-	uint32_t *scratch; size_t scratch_n;            /* a table before it is written */
+	size_t n_frontends, max_frontends;
 };
 
-/* A service on its way from what is installed to what is wanted. */
-struct change {
-	struct installed *s;
-	const struct service *want;       /* NULL = it goes */
-	uint32_t *numbers;                /* of want->backends */
-	struct service_frontend_entry *frontends; size_t n_frontends;
-	uint64_t *fresh; size_t n_fresh;  /* slices taken for it, as xm_service.where */
-	bool failed;
+int balance_state_init(struct balance_state *state);
+void balance_state_done(struct balance_state *state);
+void balance_installed_free(struct installed *s);
+/*
+ * Everything that @tables, which are emptied, and the arrays hold. What no service refers to waits
+ * from @now_s on. -ENOMEM.
+ */
+int balance_adopt(struct balance_state *state, struct service_tables *tables, uint64_t now_s);
+
+/* ---- operations, in the order in which they are to be carried out ---- */
+
+enum balance_op_kind {
+	BALANCE_CLEAR_SLICE,
+	BALANCE_PUT_NAME,
+	BALANCE_WRITE_BACKEND,
+	BALANCE_WRITE_SLICE,
+	BALANCE_FILTER_ON,
+	BALANCE_PUT_SERVICE,
+	BALANCE_DELETE_SERVICE,              /* unless another service has taken the frontend over */
+	BALANCE_FILTER_OFF,
+	BALANCE_SET_STATE,
+	BALANCE_DELETE_NAME,
+};
+
+struct balance_op {
+	enum balance_op_kind kind;
+	uint32_t number;                     /* of the backend or service */
+	union {
+		const struct xm_service_name *name;
+		struct xm_backend backend;
+		struct { uint64_t where; size_t at; } slice; /* @at: its slots in plan->slots */
+		struct { uint8_t scope; uint32_t bit; } filter;
+		struct xm_service service;
+		struct { uint8_t state, why; } state;
+	};
+};
+
+struct balance_plan {
+	struct balance_op *ops; size_t n;
+	uint32_t *slots;
+	size_t n_services;                   /* that are touched */
+	size_t n_states;                     /* BALANCE_SET_STATE among the operations */
+};
+
+/*
+ * From @state to @services; @state is then what the maps hold after the operations. -ENOSPC with a
+ * sentence: the plan is for what fits. -ENOMEM: no plan, and @state is to be adopted anew.
+ */
+int balance_plan(struct balance_state *state, const struct service *const *services, size_t n,
+		 uint64_t now_s, uint64_t wall_s, struct balance_plan *ret_plan, struct err *err);
+void balance_plan_done(struct balance_plan *plan);
+
+/* ---- the maps ---- */
+
+struct balance {
+	const struct plane *plane;
+	struct xm_backend *backends;
+	uint32_t *maglev;
+	struct xm_vip_filter *filter;
+	struct balance_state state;
+	bool stale;                          /* state is not what the maps hold */
 };
 
 int balance_map(const struct plane *plane, enum plane_map map, size_t size, int prot,
@@ -50,14 +109,12 @@ int balance_map(const struct plane *plane, enum plane_map map, size_t size, int 
 /* balance_read(); @strays: also numbers without a name. */
 int balance_tables(const struct plane *plane, bool strays, struct service_tables **ret_tables,
 		   struct err *err);
-
+__u64 *balance_bits(struct xm_vip_filter *filter, uint8_t scope);
 /*
- * balance_plan.c: numbers and slices for @change->want, written where nothing points to them yet;
- * frontends that are to point there. On -ENOSPC everything taken is given back.
+ * Operations @first up to @end of @plan, until one fails. @lost, with room for plan->n_states: backends
+ * that became GONE or DOWN.
  */
-int balance_prepare(struct balance *b, struct change *change, uint64_t now_s, uint64_t wall_s,
-		    size_t *ops, struct err *err);
-/* Is @number one that the service had before? */
-bool balance_had(const struct change *change, uint32_t number);
+int balance_apply(struct balance *b, const struct balance_plan *plan, size_t first, size_t end,
+		  uint64_t wall_s, uint32_t *lost, size_t *n_lost, struct err *err);
 
 #endif

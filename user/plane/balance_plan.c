@@ -1,281 +1,189 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One service: numbers for its backends, slices for its pools. Everything here is written where no
- * frontend points to yet, but for a backend's state that becomes ACTIVE; what must follow the flip
- * is balance.c's.
+ * From what is installed to what is wanted, as operations in an order in which nothing ever points to
+ * what is not written: names, backends, slices and filter bits; frontends; then frontends that go, and
+ * at last their filter bits, states that get worse, backends and names that are left. Pure. One
+ * service's part: balance_service.c.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/defs.h"
-#include "model/maglev.h"
-#include "plane/balance_parts.h"
+#include "plane/balance_planner.h"
 
-/* The order of service->backends. */
-static int compare(const struct xm_backend *a, const struct service_backend *b)
+struct balance_op *planner_add(struct planner *p, enum planner_step step, enum balance_op_kind kind,
+			       uint32_t number)
 {
-	int x = a->flags & XM_BACKEND_IS_NODE, y = b->flags & XM_BACKEND_IS_NODE, order;
+	struct planner_ops *list = &p->steps[step];
 
-	if (x != y)
-		return x - y;
-	order = memcmp(&a->addr, &b->addr, sizeof(a->addr));
-	if (order)
-		return order;
-	if (ntohs(a->port) != b->port)
-		return ntohs(a->port) - b->port;
-	if (a->proto != b->proto)
-		return a->proto - b->proto;
-	return (a->port_name > b->port_name) - (a->port_name < b->port_name);
-}
+	if (list->n == list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : 16;
+		struct balance_op *grown = realloc(list->ops, capacity * sizeof(*grown));
 
-bool balance_had(const struct change *change, uint32_t number)
-{
-	size_t i;
-
-	for (i = 0; i < change->s->n_numbers; i++)
-		if (change->s->numbers[i] == number)
-			return true;
-	return false;
-}
-
-static uint64_t wait_s(const struct balance *b, uint64_t now_s)
-{
-	uint64_t wait = balance_wait_s(b, now_s);
-
-	return wait ? wait : BALANCE_GRACE_S;
-}
-
-static int new_backend(struct balance *b, const struct change *c, const struct service_backend *w,
-		       uint64_t now_s, uint64_t wall_s, uint32_t *ret_number, struct err *err)
-{
-	struct xm_backend *to;
-	uint32_t number;
-
-	if (numbers_take(&b->backend_numbers, &number))
-		return err_set(err, -ENOSPC,
-			       "%s/xm_backends is full: its limit is %u backends, and %zu numbers wait "
-			       "out their grace period (the next in %llu s): service %.63s/%.63s stays "
-			       "as it is: take services or backends away", b->plane->dir,
-			       XM_MAX_BACKENDS - 1, b->grace.n_of[WAITING_BACKEND],
-			       (unsigned long long)wait_s(b, now_s), c->want->space, c->want->name);
-	to = &b->backends[number];
-	to->addr = w->addr;
-	to->node = w->node;
-	to->service = c->s->number;
-	to->port_name = w->port_name;
-	to->cluster = w->cluster;
-	to->port = htons(w->port);
-	to->proto = w->proto;
-	to->flags = w->flags;
-	to->why = w->why;
-	to->since_s = wall_s;
-	to->generation++;
-	/* Whoever sees the state sees the rest. */
-	__atomic_store_n(&to->state, w->state, __ATOMIC_RELEASE);
-	*ret_number = number;
-	return 0;
-}
-
-static void change_backend(struct xm_backend *to, const struct service_backend *w, uint64_t wall_s)
-{
-	to->node = w->node;
-	to->cluster = w->cluster;
-	to->flags = w->flags;
-	if (to->state == w->state) {
-		to->why = w->why;
-	} else if (w->state == XM_BACKEND_ACTIVE) {
-		to->why = w->why;
-		to->since_s = wall_s;
-		__atomic_store_n(&to->state, w->state, __ATOMIC_RELEASE);
-	}
-}
-
-static int prepare_backends(struct balance *b, struct change *c, uint64_t now_s, uint64_t wall_s,
-			    size_t *ops, struct err *err)
-{
-	const struct service *want = c->want;
-	size_t i, k = 0;
-	int code;
-
-	for (i = 0; i < want->n_backends; i++) {
-		const struct service_backend *w = &want->backends[i];
-
-		while (k < c->s->n_numbers && compare(&b->backends[c->s->numbers[k]], w) < 0)
-			k++;
-		if (k < c->s->n_numbers && !compare(&b->backends[c->s->numbers[k]], w)) {
-			c->numbers[i] = c->s->numbers[k++];
-			change_backend(&b->backends[c->numbers[i]], w, wall_s);
-			continue;
+		if (!grown) {
+			p->no_memory = true;
+			return &p->nowhere;
 		}
-		code = new_backend(b, c, w, now_s, wall_s, &c->numbers[i], err);
-		if (code)
-			return code;
-		(*ops)++;
+		list->ops = grown;
+		list->capacity = capacity;
 	}
-	return 0;
+	list->ops[list->n].kind = kind;
+	list->ops[list->n].number = number;
+	return &list->ops[list->n++];
 }
 
-static uint64_t identity(const struct service_backend *w)
+/* What has waited long enough. */
+static void end_grace(struct planner *p)
 {
-	uint64_t h = w->addr.d[0] * 0x9e3779b97f4a7c15ull;
+	struct balance_state *state = p->state;
+	struct balance_op *op;
+	struct waiting w;
 
-	h = (h ^ h >> 29 ^ w->addr.d[1]) * 0xbf58476d1ce4e5b9ull;
-	return (h ^ h >> 32 ^ (uint64_t)w->port << 8 ^ w->proto) * 0x94d049bb133111ebull;
-}
-
-static const struct service_frontend_entry *find(const struct installed *s,
-						 const struct xm_service_key *key)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_frontends; i++)
-		if (!memcmp(&s->frontends[i].key, key, sizeof(*key)))
-			return &s->frontends[i];
-	return NULL;
-}
-
-/* The slice that the pool's frontends have, of the first one that has one; 0 = none. */
-static uint64_t slice_before(const struct change *c, const struct service_pool *pool)
-{
-	size_t i, k;
-
-	for (i = 0; i < pool->n_frontends; i++) {
-		const struct service_frontend_entry *old = find(c->s, &pool->frontends[i].key);
-
-		if (!old || !(uint32_t)old->service.where)
-			continue;
-		/* Another pool may have kept it already. */
-		for (k = 0; k < c->n_frontends; k++)
-			if (c->frontends[k].service.where == old->service.where)
-				break;
-		if (k == c->n_frontends)
-			return old->service.where;
+	while (grace_pop(&state->grace, p->now_s, &w)) {
+		switch (w.kind) {
+		case WAITING_SLICE:
+			op = planner_add(p, PLANNER_WRITE, BALANCE_CLEAR_SLICE, 0);
+			op->slice.where = (uint64_t)w.first << 32 | w.size;
+			slots_give(&state->slots, w.first, w.size);
+			break;
+		case WAITING_BACKEND:
+			op = planner_add(p, PLANNER_WRITE, BALANCE_SET_STATE, w.first);
+			op->state.state = XM_BACKEND_FREE;
+			op->state.why = XM_WHY_REMOVED;
+			numbers_give(&state->backend_numbers, w.first);
+			break;
+		case WAITING_SERVICE:
+			numbers_give(&state->service_numbers, w.first);
+			break;
+		}
 	}
-	return 0;
 }
 
-static int make_table(struct balance *b, const struct change *c, const struct service_pool *pool,
-		      uint32_t size)
+static int order(const struct installed *s, const struct service *w)
 {
-	auto_free struct maglev_target *targets = NULL;
-	uint32_t *grown;
-	size_t i;
+	int o = strcmp(s->name.space, w->space);
 
-	if (size > b->scratch_n) {
-		grown = realloc(b->scratch, size * sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		b->scratch = grown;
-		b->scratch_n = size;
-	}
-	targets = malloc(pool->n_targets * sizeof(*targets));
-	if (!targets)
+	return o ? o : strcmp(s->name.name, w->name);
+}
+
+static int come(const struct service *want, struct installed **ret_s)
+{
+	struct installed *s = calloc(1, sizeof(*s));
+
+	if (!s)
 		return -ENOMEM;
-	for (i = 0; i < pool->n_targets; i++) {
-		targets[i].identity = identity(&c->want->backends[pool->targets[i].backend]);
-		targets[i].weight = pool->targets[i].weight;
-		targets[i].value = c->numbers[pool->targets[i].backend];
-	}
-	return maglev_fill(targets, pool->n_targets, size, b->scratch);
-}
-
-static bool is_same(const struct balance *b, uint32_t first, uint32_t size)
-{
-	return !memcmp(b->maglev + first, b->scratch, size * sizeof(*b->scratch));
-}
-
-static int prepare_slice(struct balance *b, struct change *c, const struct service_pool *pool,
-			 uint64_t now_s, size_t *ops, uint64_t *ret_where, struct err *err)
-{
-	uint64_t before = slice_before(c, pool);
-	uint32_t size, first;
-	int code;
-
-	if (!pool->n_targets) {
-		*ret_where = 0;
-		return 0;
-	}
-	size = maglev_size(pool->n_targets, (uint32_t)before);
-	code = make_table(b, c, pool, size);
-	if (code)
-		return err_set(err, code, "service %.63s/%.63s: no Maglev table: %s", c->want->space,
-			       c->want->name, strerror(-code));
-	if ((uint32_t)before == size && is_same(b, (uint32_t)(before >> 32), size)) {
-		*ret_where = before;
-		return 0;
-	}
-	if (slots_take(&b->slots, size, &first))
-		return err_set(err, -ENOSPC,
-			       "%s/xm_maglev is full: its limit is %u slots, %u are taken, %zu slices wait "
-			       "out their grace period (the next ends in %llu s): service %.63s/%.63s needs "
-			       "%u and stays as it is: take services or backends away", b->plane->dir,
-			       XM_MAGLEV_SLOTS, b->slots.n_used, b->grace.n_of[WAITING_SLICE],
-			       (unsigned long long)wait_s(b, now_s), c->want->space, c->want->name, size);
-	memcpy(b->maglev + first, b->scratch, size * sizeof(*b->scratch));
-	c->fresh[c->n_fresh++] = (uint64_t)first << 32 | size;
-	(*ops)++;
-	*ret_where = (uint64_t)first << 32 | size;
+	memcpy(s->name.space, want->space, sizeof(s->name.space));
+	memcpy(s->name.name, want->name, sizeof(s->name.name));
+	*ret_s = s;
 	return 0;
 }
 
-static int prepare_pools(struct balance *b, struct change *c, uint64_t now_s, uint64_t wall_s,
-			 size_t *ops, struct err *err)
+/* Wanted and installed side by side. Those whose version is the installed one are left alone. */
+static int walk(struct planner *p, const struct service *const *want, size_t n)
 {
-	uint64_t where = 0;
-	size_t i, k;
-	int code;
+	struct balance_state *state = p->state;
+	struct installed **merged = malloc((state->n_services + n + 1) * sizeof(struct installed *));
+	size_t i = 0, k = 0, m = 0;
+	int code = merged ? 0 : -ENOMEM;
 
-	for (i = 0; i < c->want->n_pools; i++) {
-		const struct service_pool *pool = &c->want->pools[i];
+	while (!code && (i < n || k < state->n_services)) {
+		int o = i == n ? -1 : k == state->n_services ? 1 : order(state->services[k], want[i]);
+		const struct service *w = o < 0 ? NULL : want[i];
+		struct installed *s;
 
-		code = prepare_slice(b, c, pool, now_s, ops, &where, err);
+		if (o > 0)
+			code = come(w, &s);
+		else
+			s = state->services[k++];
 		if (code)
-			return code;
-		for (k = 0; k < pool->n_frontends; k++) {
-			const struct service_frontend_entry *old = find(c->s, &pool->frontends[k].key);
-			struct service_frontend_entry *f = &c->frontends[c->n_frontends++];
-
-			f->key = f->service.key = pool->frontends[k].key;
-			f->service.where = where;
-			f->service.number = c->s->number;
-			f->service.affinity_s = c->want->affinity_s;
-			f->service.n_targets = (uint32_t)pool->n_targets;
-			f->service.kind = pool->frontends[k].kind;
-			f->service.since_s = old ? old->service.since_s : wall_s;
-		}
+			break;
+		i += w != NULL;
+		if (!w || !s->current || s->version != w->version)
+			code = planner_service(p, s, w);
+		/* Those that went, and those that could not come, leave the list. */
+		if (s->number)
+			merged[m++] = s;
+		else
+			balance_installed_free(s);
 	}
+	if (merged) {
+		while (k < state->n_services)
+			merged[m++] = state->services[k++];
+		free(state->services);
+		state->services = merged;
+		state->n_services = m;
+	}
+	return code;
+}
+
+/* Only now is it known which bits no frontend stands behind. */
+static void filter_off(struct planner *p)
+{
+	const struct planner_ops *gone = &p->steps[PLANNER_DELETE];
+
+	for (size_t i = 0; i < gone->n; i++) {
+		const struct xm_service_key *key = &gone->ops[i].service.key;
+		uint32_t bit = xm_addr_hash16(&key->addr);
+		struct balance_op *op;
+
+		if (key->scope > XM_SCOPE_NODE || --p->state->bits[key->scope * XM_VIP_FILTER_BITS + bit])
+			continue;
+		op = planner_add(p, PLANNER_UNMARK, BALANCE_FILTER_OFF, 0);
+		op->filter.scope = key->scope;
+		op->filter.bit = bit;
+	}
+}
+
+static int join(struct planner *p, struct balance_plan *plan)
+{
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < PLANNER_STEPS; i++)
+		n += p->steps[i].n;
+	plan->ops = malloc((n + 1) * sizeof(*plan->ops));
+	if (!plan->ops)
+		return -ENOMEM;
+	for (i = 0; i < PLANNER_STEPS; i++) {
+		const struct planner_ops *list = &p->steps[i];
+
+		if (list->n)
+			memcpy(plan->ops + plan->n, list->ops, list->n * sizeof(*list->ops));
+		plan->n += list->n;
+		for (size_t k = 0; k < list->n; k++)
+			plan->n_states += list->ops[k].kind == BALANCE_SET_STATE;
+	}
+	plan->slots = take(p->slots);
+	plan->n_services = p->n_services;
 	return 0;
 }
 
-int balance_prepare(struct balance *b, struct change *c, uint64_t now_s, uint64_t wall_s,
-		    size_t *ops, struct err *err)
+int balance_plan(struct balance_state *state, const struct service *const *services, size_t n,
+		 uint64_t now_s, uint64_t wall_s, struct balance_plan *ret_plan, struct err *err)
 {
-	size_t n = 0, i;
+	struct planner p = { .state = state, .now_s = now_s, .wall_s = wall_s, .err = err };
+	struct balance_plan plan = { 0 };
 	int code;
 
-	for (i = 0; i < c->want->n_pools; i++)
-		n += c->want->pools[i].n_frontends;
-	c->numbers = calloc(c->want->n_backends + 1, sizeof(*c->numbers));
-	c->frontends = calloc(n + 1, sizeof(*c->frontends));
-	c->fresh = calloc(c->want->n_pools + 1, sizeof(*c->fresh));
-	if (!c->numbers || !c->frontends || !c->fresh)
-		return err_set(err, -ENOMEM, "out of memory");
-	code = prepare_backends(b, c, now_s, wall_s, ops, err);
+	end_grace(&p);
+	code = walk(&p, services, n);
+	filter_off(&p);
 	if (!code)
-		code = prepare_pools(b, c, now_s, wall_s, ops, err);
-	if (!code)
-		return 0;
-	/* Nothing points to any of it: free at once. */
-	for (i = 0; i < c->n_fresh; i++)
-		slots_give(&b->slots, (uint32_t)(c->fresh[i] >> 32), (uint32_t)c->fresh[i]);
-	for (i = 0; i < c->want->n_backends; i++) {
-		if (!c->numbers[i] || balance_had(c, c->numbers[i]))
-			continue;
-		b->backends[c->numbers[i]].state = XM_BACKEND_FREE;
-		numbers_give(&b->backend_numbers, c->numbers[i]);
-	}
-	c->n_fresh = c->n_frontends = 0;
-	return code;
+		code = p.no_memory ? -ENOMEM : join(&p, &plan);
+	for (int i = 0; i < PLANNER_STEPS; i++)
+		free(p.steps[i].ops);
+	free(p.slots);
+	if (code)
+		return err_set(err, code, "out of memory");
+
+	*ret_plan = plan;
+	return p.code;
+}
+
+void balance_plan_done(struct balance_plan *plan)
+{
+	free(plan->ops);
+	free(plan->slots);
+	memset(plan, 0, sizeof(*plan));
 }
