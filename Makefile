@@ -27,7 +27,7 @@ BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-p
 USER_SRC := $(filter-out user/cli/main.c,$(wildcard user/*/*.c))
 USER_OBJ := $(USER_SRC:%.c=$(B)/obj/%.o)
 ASAN_OBJ := $(USER_SRC:%.c=$(B)/asan/%.o)
-UNIT_SRC := $(wildcard tests/unit/*/*.c)
+UNIT_SRC := $(filter-out %.bpf.c,$(wildcard tests/unit/*/*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 PROG_SRC := $(wildcard tests/prog/*.c)
 BPF_DEPS := $(wildcard bpf/*.[ch] bpf/lib/*.h include/xmesh/*.h)
@@ -78,6 +78,14 @@ $(B)/xmesh-asan: $(B)/asan/user/cli/main.o $(B)/libxmesh-asan.a
 $(B)/unit/%: tests/unit/%.c $(B)/libxmesh-asan.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(SANITIZE) -DTEST_DATA='"$(abspath tests/data)"' -MMD -MP -MF $@.d $< $(B)/libxmesh-asan.a -o $@ -lcmocka $(LDLIBS)
+
+# A program that only a test runs.
+$(B)/bpf/torn.bpf.o: tests/unit/plane/torn.bpf.c $(BPF_DEPS)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/unit/plane/torn: private CPPFLAGS += -DTORN_OBJECT='"$(abspath $(B))/bpf/torn.bpf.o"'
+$(B)/unit/plane/torn: $(B)/bpf/torn.bpf.o
 
 check: $(UNIT_BIN) $(B)/xmesh-asan ## unit tests, under ASan and UBSan
 	@scripts/run-tests.sh unit $(UNIT_BIN)
