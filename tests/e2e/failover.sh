@@ -28,7 +28,7 @@ vip() { lab_vip east "$1" "$2"; }
 
 is_up() { # NODE up|down|unknown, as east-1 sees it
 	lab_x east-1 --json peer get "${1%-*}" |
-		jq -e --arg n "$1" --arg h "$2" '[.. | objects | select(.name? == $n and .health? == $h)] | length > 0'
+		jq -e --arg n "$1" --arg h "$2" '[.. | objects | select(.node? == $n and .health? == $h)] | length > 0'
 }
 t "nodes that back services are probed, and up" lab_wait 10 is_up west-1 up
 t "the preferred cluster answers" answered_by socket east-1a "$(vip 20 4)" "west-1a west-1b"

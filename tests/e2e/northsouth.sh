@@ -78,7 +78,7 @@ spread() { # FAMILY
 	awk '$1 != "failed" { n++; if ($2 < 3000 || $2 > 3700) bad = 1 } END { exit bad || n != 3 }' "$LAB_DIR/spread"
 }
 refused() { # FAMILY
-	counter_moves east-1 refused lab_exec world "$LAB_DIR/conn" refused "$(vip 23 "$1")" 7 100
+	counter_moves east-1 refused lab_exec world "$LAB_DIR/conn" refused "$(vip 23 "$1")" 7 "$(refusal_ms packet "$1")"
 }
 established() { # WHERE FAMILY: streams stay where they are while backends and entry nodes change
 	local stop=$LAB_DIR/stop-$1-$2 log=$LAB_DIR/log/hold-$1-$2 job
@@ -120,7 +120,7 @@ all_ways() { # tc|xdp
 		t "$1, IPv$f: all backends get their shares" spread $f
 		t "$1, IPv$f: too big for the tunnel is answered, own cluster" too_big $f 21
 		t "$1, IPv$f: too big for the tunnel is answered, other cluster" too_big $f 22
-		t "$1, IPv$f: no backend: refused within 100 ms, and counted" refused $f
+		t "$1, IPv$f: no backend: refused within $(refusal_ms packet $f) ms, and counted" refused $f
 		t "$1, IPv$f: the own cluster's node answers the client straight" \
 			counter_moves east-2 vip_reply page $f 21 east-2a
 		t "$1, IPv$f: another cluster's through the entry node" counter_moves west-1 vip_return page $f 22 west-1a
