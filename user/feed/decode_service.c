@@ -180,14 +180,11 @@ static int flag(const struct object *o, const char *key, const char *cilium, boo
 }
 
 static int not_in_force(const struct object *o, const char *key, const char *text, int rc,
-			struct err *err)
+			const struct err *why, struct err *err)
 {
-	char why[ERR_TEXT_MAX];
-
 	if (rc != -EINVAL)
-		return rc;
-	snprintf(why, sizeof(why), "%.160s", err ? err->text : "");
-	return object_warn(o, "annotation %s \"%.100s\" is not in force: %s", key, text, why);
+		return rc ? err_set(err, rc, "%s", why->text) : 0;
+	return object_warn(o, "annotation %s \"%.100s\" is not in force: %.160s", key, text, why->text);
 }
 
 static int policy(const struct object *o, struct service_object *s, struct err *err)
@@ -215,12 +212,12 @@ static int policy(const struct object *o, struct service_object *s, struct err *
 	}
 	if (!rc && text)
 		rc = not_in_force(o, key, text,
-				  policy_parse_prefer(text, &s->prefer, &s->n_prefer, &why), &why);
+				  policy_parse_prefer(text, &s->prefer, &s->n_prefer, &why), &why, err);
 	if (!rc)
 		rc = either(o, "xmesh.io/weights", NULL, &key, &text, err);
 	if (!rc && text)
 		rc = not_in_force(o, key, text,
-				  policy_parse_weights(text, &s->weights, &s->n_weights, &why), &why);
+				  policy_parse_weights(text, &s->weights, &s->n_weights, &why), &why, err);
 	return rc;
 }
 

@@ -83,8 +83,8 @@ int policy_parse_weights(const char *text, struct weight_object **ret_weights, s
 		if (!rc && !number)
 			rc = err_set(err, -EINVAL, "\"%s\" has no weight: write %s=NUMBER", name,
 				     name);
-		if (!rc)
-			rc = text_number(trim(number), 0, POLICY_MAX_WEIGHT, &weight, err);
+		if (!rc && text_number(trim(number), 0, POLICY_MAX_WEIGHT, &weight, err))
+			rc = -EINVAL;
 		if (rc)
 			return rc;
 		for (size_t i = 0; i < n; i++)
