@@ -107,8 +107,11 @@ enum cli_exit cmd_service_list(struct cli *cli)
 
 /* ---- shares ---------------------------------------------------------------------------------- */
 
-/* How much of a slice is a backend's. A backend is in one pool of each scope that it serves. */
-struct share { uint32_t slots, size; };
+/*
+ * How much of the slices that it is in is a backend's. Those with a null port and nodes are in one
+ * slice for each port: what is shown is their part of all of them.
+ */
+struct share { uint32_t slots, size; uint64_t where; };
 
 static int compare_number(const void *a, const void *b)
 {
@@ -128,6 +131,7 @@ static enum cli_exit count_slice(const struct view *view, const struct service_e
 		struct service_backend_entry key = { 0 }, *b;
 		const uint32_t at = slot >> 1;
 		struct xm_maglev_pair pair;
+		struct share *share;
 
 		if (bpf_map_lookup_elem(fd, &at, &pair))
 			return cli_fail(CLI_FAILED, "xm_maglev: slot %u cannot be read", slot);
@@ -135,8 +139,11 @@ static enum cli_exit count_slice(const struct view *view, const struct service_e
 		b = bsearch(&key, s->backends, s->n_backends, sizeof(key), compare_number);
 		if (!b)
 			continue;
-		shares[b - s->backends].slots++;
-		shares[b - s->backends].size = (uint32_t)where;
+		share = &shares[b - s->backends];
+		share->slots++;
+		if (share->where != where)
+			share->size += (uint32_t)where;
+		share->where = where;
 	}
 	return CLI_DONE;
 }
