@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A packet to a VIP turned into the ICMP error that its sender gets from that VIP: port unreachable,
- * or packet too big (RFC 792, RFC 1191, RFC 4443). The same for tc and XDP. Not for: which packet
- * deserves one.
+ * A packet to a VIP turned into what its sender gets from that VIP: refused, by a TCP reset or ICMP
+ * port unreachable, or packet too big (RFC 792, RFC 1191, RFC 4443). The same for tc and XDP. Not
+ * for: which packet deserves one.
  */
 #ifndef BPF_LIB_ANSWER_H
 #define BPF_LIB_ANSWER_H
 
 #include "parse.h"
+#include "reset.h"
 #include "verdict.h"
 
 #define ICMP4_PORT_UNREACHABLE 3 /* code */
@@ -143,6 +144,8 @@ __noinline int answer_tc(struct __sk_buff *skb, struct scene *s, __u32 mtu)
 	room = s->ip.is_v4 ? ANSWER_ROOM_V4 : ANSWER_ROOM_V6;
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end || !answer_allowed(s, eth))
 		return XM_DROP_NO_BACKEND;
+	if (!mtu && s->ip.proto == IPPROTO_TCP)
+		return reset_tc(skb, s);
 	/* Cut first: what is left is no super-packet any more. */
 	if (bpf_skb_change_tail(skb, ETH_HLEN + quote, 0) ||
 	    bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0))
@@ -169,6 +172,8 @@ __noinline int answer_xdp(struct xdp_md *xdp, struct scene *s, __u32 mtu)
 	room = s->ip.is_v4 ? ANSWER_ROOM_V4 : ANSWER_ROOM_V6;
 	if ((void *)(eth + 1) > (void *)(long)xdp->data_end || !answer_allowed(s, eth))
 		return XM_DROP_NO_BACKEND;
+	if (!mtu && s->ip.proto == IPPROTO_TCP)
+		return reset_xdp(xdp, s);
 	if (bpf_xdp_adjust_tail(xdp, (int)(ETH_HLEN + quote) - (int)len) ||
 	    bpf_xdp_adjust_head(xdp, -room))
 		return XM_DROP_INTERNAL;

@@ -56,7 +56,7 @@
 	X(STACK_SERVICE, "stack_service", STACK,                                                   \
 	  "translated to a backend that the kernel itself reaches")                                \
 	X(ANSWER_REFUSED, "refused", ANSWER,                                                       \
-	  "no usable backend: port unreachable, or ECONNREFUSED at a socket")                      \
+	  "no usable backend: TCP reset, port unreachable, or ECONNREFUSED at a socket")           \
 	X(ANSWER_TOO_BIG, "vip_too_big", ANSWER,                                                   \
 	  "VIP traffic larger than the path to its node: packet too big")                          \
 	X(ANSWER_PROBE, "probe", ANSWER, "a peer's liveness probe, answered")                      \

@@ -28,4 +28,7 @@
 /* As pod A gets it. */
 #define TO_A ETH(.src = MAC_HOST, .dst = MAC_POD_A)
 
+/* What a SYN without data to port 80 gets where nobody is. */
+#define RESET(port) TCP(80, port, .flags = T_RST | T_ACK, .ack = 1, .no_window = true)
+
 #endif

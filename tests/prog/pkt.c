@@ -372,7 +372,8 @@ static size_t emit_tcp(struct build *b, size_t off, const struct layer *l, const
 	tcp->seq = htonl(l->seq);
 	tcp->doff = l->doff ? l->doff : hlen / 4;
 	((uint8_t *)tcp)[13] = l->flags;
-	tcp->window = htons(65535);
+	tcp->ack_seq = htonl(l->ack);
+	tcp->window = htons(l->no_window ? 0 : 65535);
 	len = hlen + emit(b, off + hlen, l + 1, up);
 	tcp->check = htons(pseudo_sum(up, IPPROTO_TCP, tcp, len));
 	return len;

@@ -60,7 +60,8 @@ struct layer {
 	uint8_t opt_type;      /* router alert */
 	const char *last_opt;  /* the last of them reads as this address */
 	uint8_t flags;         /* TCP */
-	uint32_t seq;
+	uint32_t seq, ack;
+	bool no_window;        /* TCP: 0, as in a reset */
 	uint16_t mss;
 	const char *opts;      /* TCP options, a letter each, see pkt.c */
 	uint8_t doff;          /* TCP, when it is to lie */
