@@ -8,6 +8,9 @@
 #define SVC(notes, spec) \
 	"---\napiVersion: v1\nkind: Service\nmetadata: {name: s, annotations: {xmesh.io/global: 'true'" \
 	notes "}}\nspec: {ports: [{port: 80}], " spec "}\n"
+#define SCTP(spec) \
+	"---\napiVersion: v1\nkind: Service\nmetadata: {name: s, annotations: {xmesh.io/global: 'true'}}\n" \
+	"spec: {ports: [{port: 80, protocol: SCTP}], " spec "}\n"
 #define SLICE_OF(name, ports, endpoints) \
 	"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: " name \
 	", labels: {kubernetes.io/service-name: s}}\naddressType: IPv4\nports: [" ports "]\n" \
@@ -29,6 +32,7 @@ static const struct {
 	int state, why;
 	int down;              /* number of a node that is down */
 	int stale;             /* bit per cluster */
+	int unknown;           /* number of a node that nobody has heard of */
 } rows[] = {
 	{ "all clusters' ready backends count the same", SVC("", VIP_E) SLICE(EAST1),
 	  SVC("", VIP_W) SLICE(WEST2), SVC("", "clusterIP: 10.98.0.1") SLICE(NORTH1), 0,
@@ -100,6 +104,20 @@ static const struct {
 	  NULL, NULL, 0, "" },
 	{ "a node that is down has none", SVC("", VIP_E) SLICE(EAST1), SVC("", VIP_W) SLICE(WEST2), NULL,
 	  0, "10.1.1.1=1 10.2.2.1=1", "10.2.1.1", XM_BACKEND_DOWN, XM_WHY_NODE_DOWN, .down = 20 },
+	{ "a node that nobody has heard of counts as up", SVC("", VIP_E) SLICE(EAST1),
+	  SVC("", VIP_W) SLICE(WEST2), NULL, 0, "10.1.1.1=1 10.2.1.1=1 10.2.2.1=1", "10.2.1.1",
+	  XM_BACKEND_ACTIVE, XM_WHY_READY, .unknown = 20 },
+	{ "SCTP to the same port", SCTP(VIP_E) SLICE_OF("s-1", "{port: 80, protocol: SCTP}", EAST1), NULL,
+	  NULL, 0, "10.1.1.1=1", "10.1.1.1", XM_BACKEND_ACTIVE, XM_WHY_READY },
+	{ "SCTP to every port is to the same", SCTP(VIP_E)
+	  SLICE_OF("s-1", "{port: null, protocol: SCTP}", EAST1), NULL, NULL, 0, "10.1.1.1=1" },
+	{ "SCTP to another port gets nothing, and says why",
+	  SCTP(VIP_E) SLICE_OF("s-1", "{port: 81, protocol: SCTP}", EAST1), NULL, NULL, 0, "", "10.1.1.1",
+	  XM_BACKEND_DRAINING, XM_WHY_SCTP_PORT },
+	{ "SCTP: those of the same port are left",
+	  SCTP(VIP_E) SLICE_OF("s-1", "{port: 81, protocol: SCTP}", EAST1)
+	  SLICE_OF("s-2", "{port: 80, protocol: SCTP}", UP("10.1.2.1", "east-2")), NULL, NULL, 0,
+	  "10.1.2.1=1", "10.1.1.1", XM_BACKEND_DRAINING, XM_WHY_SCTP_PORT },
 	{ "a stale feed comes after fresh ones", SVC("", VIP_E) SLICE(EAST1),
 	  SVC("", VIP_W) SLICE(WEST2), NULL, 0, "10.1.1.1=1", "10.2.1.1", XM_BACKEND_STANDBY,
 	  XM_WHY_STALE, .stale = 2 },
@@ -153,6 +171,8 @@ static void test_rows(void **state)
 		for (size_t k = 0; k < scene.input.n_nodes; k++)
 			if ((int)scene.nodes[k].number == rows[i].down)
 				scene.nodes[k].health = NODE_DOWN;
+			else if ((int)scene.nodes[k].number == rows[i].unknown)
+				scene.nodes[k].health = NODE_UNKNOWN;
 		for (int c = 0; c < 3; c++)
 			scene.stale[c] = rows[i].stale >> c & 1;
 		s = fresh(&scene);
@@ -166,6 +186,30 @@ static void test_rows(void **state)
 		services_free(s);
 		scene_free(&scene);
 	}
+}
+
+static void test_ipv6_alone(void **state)
+{
+	const char *text = SVC("", "clusterIPs: ['fd96::1'], externalIPs: ['2001:db8:1::1']")
+		"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+		"metadata: {name: s-6, labels: {kubernetes.io/service-name: s}}\naddressType: IPv6\n"
+		"ports: [{port: 8080}]\nendpoints: [" UP("'fd00:10:1:1::1'", "east-1") "]\n"
+		SLICE(EAST1);
+	struct scene scene = { .snapshots = { cluster(1, "east", text), NULL, NULL } };
+	const struct service *v;
+	struct services *s;
+	char buf[4096];
+
+	scene_wire(&scene);
+	s = fresh(&scene);
+	v = find_service(s, "s");
+	/* A pool of IPv6 has backends of IPv6, also where others are there; nodes by what they have. */
+	assert_string_equal(targets_text(v, find_pool(v, XM_SCOPE_CLIENT, 80, false), buf), "fd00:10:1:1::1=1");
+	assert_string_equal(targets_text(v, find_pool(v, XM_SCOPE_NODE, 80, false), buf), "fd00:10:1:1::1=1");
+	assert_string_equal(targets_text(v, find_pool(v, XM_SCOPE_EDGE, 80, false), buf), "192.0.2.11=1");
+	assert_null(find_pool(v, XM_SCOPE_CLIENT, 80, true));
+	services_free(s);
+	scene_free(&scene);
 }
 
 static struct snapshot *dump(const char *name)
@@ -313,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_ipv6_alone),
 		cmocka_unit_test(test_the_real_dumps_merge),
 		cmocka_unit_test(test_updates_lead_where_a_fresh_build_does),
 		cmocka_unit_test(test_a_vip_of_two_is_the_first_by_name_until_it_goes),
