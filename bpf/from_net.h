@@ -166,11 +166,12 @@ static __always_inline enum xm_reason from_fabric(struct __sk_buff *skb, struct 
 /* Which flow's an ICMP error from outside to a VIP is about. 0 or -1. */
 static __noinline int edge_quote(struct __sk_buff *skb, const struct scene *s, struct edge *ret_edge)
 {
-	struct quote q;
+	struct scratch *scratch = scratch_get();
 
-	if (quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.dst, &s->ip.dst))
+	if (!scratch || quote_read(skb, s, &scratch->quote) ||
+	    !xm_addr_eq(&scratch->quote.ask.key.dst, &s->ip.dst))
 		return -1;
-	ret_edge->ask = q.ask;
+	ret_edge->ask = scratch->quote.ask;
 	ret_edge->ask.key.dir = XM_FLOW_ORIG;
 	ret_edge->record = 0;
 	return 0;

@@ -10,7 +10,7 @@
 
 #include "frag.h"
 #include "parse.h"
-#include "service.h"
+#include "scratch.h"
 #include "verdict.h"
 
 static __always_inline __u64 flow_now(void)
@@ -39,13 +39,6 @@ static __always_inline void flow_hint(const struct xm_addr *addr)
 #define FLOW_TCP_SYN 0x02
 #define FLOW_TCP_RST 0x04
 #define FLOW_TCP_ACK 0x10
-
-/* The packet in hand, as xm_flows sees it. */
-struct flow_ask {
-	struct xm_flow_key key;
-	__u64 now_ns;
-	__u8 tcp_flags;
-};
 
 static __always_inline int flow_proto(__u8 proto)
 {
@@ -159,13 +152,13 @@ static __always_inline __u8 flow_bits(const struct flow_ask *ask)
 /* Both entries: a flow lives as long as either side speaks. Out of line: once a second. */
 static __noinline int flow_touch_both(const struct flow_ask *ask, struct xm_flow *f, __u32 bits)
 {
-	struct xm_flow_key key;
+	struct scratch *scratch = scratch_get();
 	struct xm_flow *other;
 
-	if (!ask || !f)
+	if (!ask || !f || !scratch)
 		return 0;
-	flow_partner(&ask->key, f, &key);
-	other = bpf_map_lookup_elem(&xm_flows, &key);
+	flow_partner(&ask->key, f, &scratch->key);
+	other = bpf_map_lookup_elem(&xm_flows, &scratch->key);
 	f->seen_ns = ask->now_ns;
 	f->flags |= bits;
 	if (other) {
@@ -193,17 +186,17 @@ static __always_inline void flow_delete(const struct scene *s, const struct xm_f
 /* Take out what is left of the flow that @key is one entry of. */
 static __noinline int flow_end(const struct scene *s, const struct xm_flow_key *key)
 {
-	struct xm_flow_key other;
+	struct scratch *scratch = scratch_get();
 	struct xm_flow *f;
 
-	if (!s || !key)
+	if (!s || !key || !scratch)
 		return 0;
 	f = bpf_map_lookup_elem(&xm_flows, key);
 	if (!f)
 		return 0;
-	flow_partner(key, f, &other);
+	flow_partner(key, f, &scratch->end);
 	if (f->kind != XM_FLOW_EDGE)
-		flow_delete(s, &other);
+		flow_delete(s, &scratch->end);
 	flow_delete(s, key);
 	return 0;
 }

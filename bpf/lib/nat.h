@@ -116,4 +116,17 @@ static __always_inline enum xm_reason nat_rewrite(struct __sk_buff *skb, struct 
 	return XM_PASS;
 }
 
+/* The same out of line, for its stack: where not every packet of a flow comes by. */
+static __noinline int nat_source(struct __sk_buff *skb, struct scene *s, const struct xm_addr *addr,
+				 __u32 port)
+{
+	return s && addr ? nat_rewrite(skb, s, addr, port, NAT_SOURCE) : XM_DROP_INTERNAL;
+}
+
+static __noinline int nat_destination(struct __sk_buff *skb, struct scene *s,
+				      const struct xm_addr *addr, __u32 port)
+{
+	return s && addr ? nat_rewrite(skb, s, addr, port, NAT_DESTINATION) : XM_DROP_INTERNAL;
+}
+
 #endif

@@ -10,13 +10,6 @@
 #include "flow.h"
 #include "nat.h"
 
-/* The packet that is quoted. */
-struct quote {
-	struct flow_ask ask; /* the flow's other direction: that of the error itself */
-	__u32 l3, l4;        /* offsets in the frame */
-	__u16 csum;          /* IPv4: header checksum */
-};
-
 static __always_inline int quote_is_error(const struct scene *s, __u8 type)
 {
 	if (s->ip.is_v4)
@@ -150,32 +143,40 @@ static __noinline int quote_write(struct __sk_buff *skb, struct scene *s, struct
 /* An error for the client @s->ip.dst about what it sent. XM_TRANSLATED, XM_PASS, or a drop. */
 static __noinline int quote_to_client(struct __sk_buff *skb, struct scene *s)
 {
-	struct quote q;
+	struct scratch *scratch = scratch_get();
 	struct xm_flow *f;
+	struct quote *q;
 
-	if (!s || quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.dst, &s->ip.dst))
+	if (!s || !scratch)
 		return XM_PASS;
-	q.ask.key.dir = XM_FLOW_REPLY;
-	f = flow_find(&q.ask.key, q.ask.now_ns);
+	q = &scratch->quote;
+	if (quote_read(skb, s, q) || !xm_addr_eq(&q->ask.key.dst, &s->ip.dst))
+		return XM_PASS;
+	q->ask.key.dir = XM_FLOW_REPLY;
+	f = flow_find(&q->ask.key, q->ask.now_ns);
 	if (!f || f->kind != XM_FLOW_POD || f->flags & XM_FLOW_HAIRPIN)
 		return XM_PASS;
-	return quote_write(skb, s, &q, f, 0) ? XM_DROP_INTERNAL : XM_TRANSLATED;
+	return quote_write(skb, s, q, f, 0) ? XM_DROP_INTERNAL : XM_TRANSLATED;
 }
 
 /* An error of the client @s->ip.src to the VIP about a reply. XM_TRANSLATED, XM_PASS, or a drop. */
 static __noinline int quote_to_backend(struct __sk_buff *skb, struct scene *s)
 {
-	struct quote q;
+	struct scratch *scratch = scratch_get();
 	struct xm_flow *f;
+	struct quote *q;
 
-	if (!s || quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.src, &s->ip.src) ||
-	    !xm_addr_eq(&q.ask.key.dst, &s->ip.dst))
+	if (!s || !scratch)
 		return XM_PASS;
-	q.ask.key.dir = XM_FLOW_ORIG;
-	f = flow_find(&q.ask.key, q.ask.now_ns);
+	q = &scratch->quote;
+	if (quote_read(skb, s, q) || !xm_addr_eq(&q->ask.key.src, &s->ip.src) ||
+	    !xm_addr_eq(&q->ask.key.dst, &s->ip.dst))
+		return XM_PASS;
+	q->ask.key.dir = XM_FLOW_ORIG;
+	f = flow_find(&q->ask.key, q->ask.now_ns);
 	if (!f || f->flags & XM_FLOW_HAIRPIN)
 		return XM_PASS;
-	return quote_write(skb, s, &q, f, 1) ? XM_DROP_INTERNAL : XM_TRANSLATED;
+	return quote_write(skb, s, q, f, 1) ? XM_DROP_INTERNAL : XM_TRANSLATED;
 }
 
 #endif

@@ -39,25 +39,27 @@ static __always_inline int vip_is_client(const struct xm_addr *addr)
 static __noinline int reply_clashes(const struct scene *s, const struct flow_ask *ask,
 				    const struct target *t)
 {
-	struct xm_flow_key key;
+	struct scratch *scratch = scratch_get();
+	struct xm_flow_key *key;
 	struct xm_flow *f;
 
-	if (!s || !ask || !t)
+	if (!s || !ask || !t || !scratch)
 		return 1;
-	key = ask->key;
-	key.src = t->addr;
+	key = &scratch->key;
+	*key = ask->key;
+	key->src = t->addr;
 	if (!t->hairpin)
-		key.dst = ask->key.src;
-	key.sport = t->port;
-	key.dport = ask->key.sport;
-	key.dir = XM_FLOW_REPLY;
-	f = bpf_map_lookup_elem(&xm_flows, &key);
+		key->dst = ask->key.src;
+	key->sport = t->port;
+	key->dport = ask->key.sport;
+	key->dir = XM_FLOW_REPLY;
+	f = bpf_map_lookup_elem(&xm_flows, key);
 	if (!f)
 		return 0;
-	if (!t->hairpin && flow_find(&key, ask->now_ns) &&
+	if (!t->hairpin && flow_find(key, ask->now_ns) &&
 	    (!xm_addr_eq(&f->addr, &ask->key.dst) || f->port != ask->key.dport))
 		return 1;
-	flow_end(s, &key);
+	flow_end(s, key);
 	return 0;
 }
 
@@ -66,28 +68,29 @@ static __noinline int flow_record(const struct scene *s, const struct flow_ask *
 				  const struct target *t)
 {
 	struct xm_backend *b = t ? backend_get(t->number) : 0;
-	struct xm_flow_key key;
-	struct xm_flow flow;
+	struct scratch *scratch = scratch_get();
+	struct xm_flow *flow;
 
-	if (!s || !ask || !b)
+	if (!s || !ask || !b || !scratch)
 		return 0;
 	flow_hint(&ask->key.src);
-	__builtin_memset(&flow, 0, sizeof(flow));
-	flow.addr = t->addr;
-	flow.seen_ns = ask->now_ns;
-	flow.backend = t->number;
-	flow.generation = b->generation;
-	flow.node = b->node;
-	flow.service = b->service;
-	flow.port = t->port;
-	flow.kind = XM_FLOW_POD;
-	flow.flags = flow_bits(ask) | (t->hairpin ? XM_FLOW_HAIRPIN : 0);
-	flow.cluster = b->cluster;
-	flow_put(s, &ask->key, &flow);
-	flow_partner(&ask->key, &flow, &key);
-	flow.addr = ask->key.dst;
-	flow.port = ask->key.dport;
-	flow_put(s, &key, &flow);
+	flow = &scratch->flow;
+	flow->addr = t->addr;
+	flow->seen_ns = ask->now_ns;
+	flow->backend = t->number;
+	flow->generation = b->generation;
+	flow->node = b->node;
+	flow->service = b->service;
+	flow->port = t->port;
+	flow->kind = XM_FLOW_POD;
+	flow->flags = flow_bits(ask) | (t->hairpin ? XM_FLOW_HAIRPIN : 0);
+	flow->cluster = b->cluster;
+	flow->pad = 0;
+	flow_put(s, &ask->key, flow);
+	flow_partner(&ask->key, flow, &scratch->key);
+	flow->addr = ask->key.dst;
+	flow->port = ask->key.dport;
+	flow_put(s, &scratch->key, flow);
 	return 0;
 }
 
@@ -139,25 +142,26 @@ static __always_inline int service_place(const struct scene *s, const struct flo
 static __noinline int service_new(struct xm_config *cfg, const struct scene *s,
 				  const struct flow_ask *ask, struct target *ret_target)
 {
-	struct xm_service_key key;
-	struct service svc;
+	struct scratch *scratch = scratch_get();
+	struct xm_service_key *key;
 	int reason;
 
-	if (!cfg || !s || !ask || !ret_target)
+	if (!cfg || !s || !ask || !ret_target || !scratch)
 		return XM_PASS;
-	key.addr = ask->key.dst;
-	key.port = ask->key.dport;
-	key.proto = ask->key.proto;
-	key.scope = XM_SCOPE_CLIENT;
-	key.cluster = cfg->cluster;
-	key.zero = 0;
-	if (service_get(&key, &svc))
+	key = &scratch->frontend;
+	key->addr = ask->key.dst;
+	key->port = ask->key.dport;
+	key->proto = ask->key.proto;
+	key->scope = XM_SCOPE_CLIENT;
+	key->cluster = cfg->cluster;
+	key->zero = 0;
+	if (service_get(key, &scratch->service))
 		return XM_PASS;
 	/* Nobody makes flows, or is answered, in another's name. */
 	reason = source_check_pod(cfg, s);
 	if (reason != XM_PASS && reason != XM_STACK_POLICY)
 		return reason;
-	reason = service_place(s, ask, &key, &svc, ret_target);
+	reason = service_place(s, ask, key, &scratch->service, ret_target);
 	return reason == XM_PASS ? XM_TRANSLATED : reason;
 }
 
@@ -169,25 +173,25 @@ static __noinline int service_new(struct xm_config *cfg, const struct scene *s,
 static __noinline int hairpin_send(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s,
 				   const struct target *t, int is_reply)
 {
-	struct xm_addr vip, self;
+	struct scratch *scratch = scratch_get();
 	enum xm_reason reason;
 	struct xm_pod *pod;
 
-	if (!cfg || !s || !t)
+	if (!cfg || !s || !t || !scratch)
 		return XM_DROP_INTERNAL;
-	vip = s->ip.dst;
-	self = s->ip.src;
+	scratch->vip = s->ip.dst;
+	scratch->self = s->ip.src;
 	reason = source_check_pod(cfg, s);
 	if (reason != XM_PASS && reason != XM_STACK_POLICY)
 		return reason;
 	if (s->ip.ttl <= 1)
 		return XM_STACK_TTL;
-	pod = bpf_map_lookup_elem(&xm_pods, &self);
+	pod = bpf_map_lookup_elem(&xm_pods, &scratch->self);
 	if (!pod || pod->ifindex != s->ifindex)
 		return XM_STACK_NO_ADDRESS;
-	reason = nat_rewrite(skb, s, &self, is_reply ? 0 : t->port, NAT_DESTINATION);
+	reason = nat_destination(skb, s, &scratch->self, is_reply ? 0 : t->port);
 	if (reason == XM_PASS)
-		reason = nat_rewrite(skb, s, &vip, is_reply ? t->port : 0, NAT_SOURCE);
+		reason = nat_source(skb, s, &scratch->vip, is_reply ? t->port : 0);
 	if (reason != XM_PASS)
 		return reason;
 	count(s->hook, XM_TRANSLATED, 1, 0);
@@ -278,8 +282,9 @@ static __always_inline enum xm_reason service_begin(struct __sk_buff *skb, struc
 static __always_inline enum xm_reason to_service(struct __sk_buff *skb, struct xm_config *cfg,
 						 struct scene *s)
 {
+	struct scratch *scratch = scratch_get();
 	enum xm_reason reason;
-	struct flow_ask ask;
+	struct flow_ask *ask;
 	struct target t;
 	struct xm_flow *f;
 
@@ -289,26 +294,29 @@ static __always_inline enum xm_reason to_service(struct __sk_buff *skb, struct x
 			count(s->hook, XM_TRANSLATED, 1, 0);
 		return reason;
 	}
-	if (flow_ask(skb, s, XM_FLOW_ORIG, &ask))
+	if (!scratch)
+		return XM_DROP_INTERNAL;
+	ask = &scratch->ask;
+	if (flow_ask(skb, s, XM_FLOW_ORIG, ask))
 		return service_odd(skb, cfg, s);
 	/* A later fragment of something to that address which is no service of ours. */
-	if (!flow_ports(&ask.key))
+	if (!flow_ports(&ask->key))
 		return XM_PASS;
-	f = flow_find(&ask.key, ask.now_ns);
-	if (f && f->kind == XM_FLOW_POD && flow_keeps(f) && !flow_begins_anew(&ask, f)) {
+	f = flow_find(&ask->key, ask->now_ns);
+	if (f && f->kind == XM_FLOW_POD && flow_keeps(f) && !flow_begins_anew(ask, f)) {
 		t.addr = f->addr;
 		t.port = f->port;
 		t.hairpin = !!(f->flags & XM_FLOW_HAIRPIN);
-		flow_touch(&ask, f);
-	} else if (hairpin_is_reply(&ask, &t)) {
+		flow_touch(ask, f);
+	} else if (hairpin_is_reply(ask, &t)) {
 		return hairpin_send(skb, cfg, s, &t, 1);
 	} else {
-		reason = service_begin(skb, cfg, s, &ask, &t);
+		reason = service_begin(skb, cfg, s, ask, &t);
 		if (reason != XM_TRANSLATED)
 			return reason;
 	}
 	if (s->ip.l4 && s->ip.fragment)
-		frag_put(skb, s, flow_ports(&ask.key));
+		frag_put(skb, s, flow_ports(&ask->key));
 	if (t.hairpin)
 		return hairpin_send(skb, cfg, s, &t, 0);
 	reason = nat_rewrite(skb, s, &t.addr, t.port, NAT_DESTINATION);

@@ -14,22 +14,26 @@
 /* A reply that may be of a flow of the client @s->ip.dst. XM_TRANSLATED, XM_PASS, or a drop. */
 static __noinline int reply_to_client(struct __sk_buff *skb, struct scene *s)
 {
-	struct flow_ask ask;
+	struct scratch *scratch = scratch_get();
+	struct flow_ask *ask;
 	struct xm_addr vip;
 	struct xm_flow *f;
 	__be16 port;
 	int reason;
 
-	if (!s || flow_ask(skb, s, XM_FLOW_REPLY, &ask))
+	if (!s || !scratch)
 		return XM_PASS;
-	f = flow_find(&ask.key, ask.now_ns);
+	ask = &scratch->ask;
+	if (flow_ask(skb, s, XM_FLOW_REPLY, ask))
+		return XM_PASS;
+	f = flow_find(&ask->key, ask->now_ns);
 	if (!f || f->kind != XM_FLOW_POD || f->flags & XM_FLOW_HAIRPIN)
 		return XM_PASS;
 	vip = f->addr;
 	port = f->port;
-	flow_touch(&ask, f);
+	flow_touch(ask, f);
 	if (s->ip.l4 && s->ip.fragment)
-		frag_put(skb, s, flow_ports(&ask.key));
+		frag_put(skb, s, flow_ports(&ask->key));
 	reason = nat_rewrite(skb, s, &vip, port, NAT_SOURCE);
 	return reason == XM_PASS ? XM_TRANSLATED : reason;
 }

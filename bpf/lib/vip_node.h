@@ -45,86 +45,87 @@ static __always_inline int entry_is_way_back(const struct xm_config *cfg, const 
 	return !(cfg->flags & XM_CFG_RETURN_PEER_DIRECT);
 }
 
-static __always_inline int node_service(const struct flow_ask *ask, __u16 cluster,
-					struct xm_service_key *ret_key, struct service *ret_svc)
+/* The frontend that the packet asks for, into the scratch. 0 or -1. */
+static __always_inline int node_service(struct scratch *scratch, __u16 cluster)
 {
-	ret_key->addr = ask->key.dst;
-	ret_key->port = ask->key.dport;
-	ret_key->proto = ask->key.proto;
-	ret_key->scope = XM_SCOPE_NODE;
-	ret_key->cluster = cluster;
-	ret_key->zero = 0;
-	return service_get(ret_key, ret_svc);
+	struct xm_service_key *key = &scratch->frontend;
+
+	key->addr = scratch->ask.key.dst;
+	key->port = scratch->ask.key.dport;
+	key->proto = scratch->ask.key.proto;
+	key->scope = XM_SCOPE_NODE;
+	key->cluster = cluster;
+	key->zero = 0;
+	return service_get(key, &scratch->service);
 }
 
-/* Both entries of the new flow of @ask to @t. */
+/* Both entries of the new flow of the packet to @t. */
 __noinline int node_record(const struct xm_config *cfg, const struct scene *s,
-				  const struct flow_ask *ask, const struct target *t,
-				  const struct entry *entry)
+			   const struct target *t, const struct entry *entry)
 {
-	struct xm_flow_key key;
+	struct scratch *scratch = scratch_get();
 	struct xm_backend *b;
-	struct xm_flow flow;
+	struct flow_ask *ask;
+	struct xm_flow *flow;
 
-	if (!cfg || !s || !ask || !t || !entry)
+	if (!cfg || !s || !t || !entry || !scratch)
 		return 0;
 	b = backend_get(t->number);
 	if (!b)
 		return 0;
 	flow_hint(&t->addr);
-	__builtin_memset(&flow, 0, sizeof(flow));
-	flow.addr = t->addr;
-	flow.seen_ns = ask->now_ns;
-	flow.backend = t->number;
-	flow.generation = b->generation;
-	flow.node = entry->number;
-	flow.service = b->service;
-	flow.port = t->port;
-	flow.kind = XM_FLOW_NODE;
-	flow.flags = flow_bits(ask) | (entry_is_way_back(cfg, entry) ? XM_FLOW_VIA_ENTRY : 0);
-	flow.cluster = b->cluster;
-	flow_put(s, &ask->key, &flow);
-	flow_partner(&ask->key, &flow, &key);
-	flow.addr = ask->key.dst;
-	flow.port = ask->key.dport;
-	flow_put(s, &key, &flow);
+	ask = &scratch->ask;
+	flow = &scratch->flow;
+	flow->addr = t->addr;
+	flow->seen_ns = ask->now_ns;
+	flow->backend = t->number;
+	flow->generation = b->generation;
+	flow->node = entry->number;
+	flow->service = b->service;
+	flow->port = t->port;
+	flow->kind = XM_FLOW_NODE;
+	flow->flags = flow_bits(ask) | (entry_is_way_back(cfg, entry) ? XM_FLOW_VIA_ENTRY : 0);
+	flow->cluster = b->cluster;
+	flow->pad = 0;
+	flow_put(s, &ask->key, flow);
+	flow_partner(&ask->key, flow, &scratch->key);
+	flow->addr = ask->key.dst;
+	flow->port = ask->key.dport;
+	flow_put(s, &scratch->key, flow);
 	return 0;
 }
 
 /* A backend of this node for a packet without a flow. XM_PASS, or the verdict. */
-__noinline int node_new(const struct scene *s, const struct flow_ask *ask,
-			       const struct entry *entry, struct target *ret_target)
+__noinline int node_new(const struct scene *s, const struct entry *entry,
+			struct target *ret_target)
 {
-	struct xm_service_key key;
-	struct service svc;
+	struct scratch *scratch = scratch_get();
 
-	if (!s || !ask || !entry || !ret_target)
+	if (!s || !entry || !ret_target || !scratch)
 		return XM_DROP_INTERNAL;
-	if (node_service(ask, entry->cluster, &key, &svc))
+	if (node_service(scratch, entry->cluster))
 		return XM_DROP_PEER_SOURCE;
-	flow_end(s, &ask->key);
-	return service_place(s, ask, &key, &svc, ret_target);
+	flow_end(s, &scratch->ask.key);
+	return service_place(s, &scratch->ask, &scratch->frontend, &scratch->service, ret_target);
 }
 
 /*
  * The client's packets come by another node than before: so do the replies. Not before that node's
  * cluster is known to have this VIP.
  */
-static __noinline int node_moved(const struct xm_config *cfg, const struct flow_ask *ask,
-				 struct xm_flow *f, const struct entry *entry)
+static __noinline int node_moved(const struct xm_config *cfg, struct xm_flow *f,
+				 const struct entry *entry)
 {
 	__u8 via = entry_is_way_back(cfg, entry) ? XM_FLOW_VIA_ENTRY : 0;
-	struct xm_service_key service;
-	struct xm_flow_key key;
+	struct scratch *scratch = scratch_get();
 	struct xm_flow *other;
-	struct service svc;
 
-	if (node_service(ask, entry->cluster, &service, &svc))
+	if (!scratch || node_service(scratch, entry->cluster))
 		return -1;
-	flow_partner(&ask->key, f, &key);
+	flow_partner(&scratch->ask.key, f, &scratch->key);
 	f->node = entry->number;
 	f->flags = (f->flags & ~XM_FLOW_VIA_ENTRY) | via;
-	other = bpf_map_lookup_elem(&xm_flows, &key);
+	other = bpf_map_lookup_elem(&xm_flows, &scratch->key);
 	if (other) {
 		other->flags = (other->flags & ~XM_FLOW_VIA_ENTRY) | via;
 		other->node = entry->number;
@@ -147,53 +148,52 @@ static __noinline int node_clamp(struct __sk_buff *skb, const struct scene *s, _
 /* An ICMP error to a VIP about a reply. XM_PASS: translated, it is for the pod now. */
 __noinline int node_quote(struct __sk_buff *skb, struct scene *s)
 {
+	struct scratch *scratch = scratch_get();
 	struct xm_flow *f;
-	struct quote q;
+	struct quote *q;
 
-	if (!s)
+	if (!s || !scratch)
 		return XM_DROP_INTERNAL;
-	if (quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.dst, &s->ip.dst))
+	q = &scratch->quote;
+	if (quote_read(skb, s, q) || !xm_addr_eq(&q->ask.key.dst, &s->ip.dst))
 		return XM_DROP_PEER_SOURCE;
-	q.ask.key.dir = XM_FLOW_ORIG;
-	f = flow_find(&q.ask.key, q.ask.now_ns);
+	q->ask.key.dir = XM_FLOW_ORIG;
+	f = flow_find(&q->ask.key, q->ask.now_ns);
 	if (!f || f->kind != XM_FLOW_NODE)
 		return XM_DROP_PEER_SOURCE;
-	return quote_write(skb, s, &q, f, 1) ? XM_DROP_INTERNAL : XM_PASS;
+	return quote_write(skb, s, q, f, 1) ? XM_DROP_INTERNAL : XM_PASS;
 }
 
 /* The backend for the packet of @s. XM_PASS: in *ret_target. Otherwise the verdict. */
 __noinline int node_target(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s,
 				     const struct entry *entry, struct target *ret_target)
 {
-	struct flow_ask ask;
+	struct scratch *scratch = scratch_get();
+	struct flow_ask *ask;
 	struct xm_flow *f;
 	int reason;
 
-	if (!cfg || !s || !entry || !ret_target)
+	if (!cfg || !s || !entry || !ret_target || !scratch)
 		return XM_DROP_INTERNAL;
-	if (flow_ask(skb, s, XM_FLOW_ORIG, &ask))
+	ask = &scratch->ask;
+	if (flow_ask(skb, s, XM_FLOW_ORIG, ask))
 		return frag_is_later(&s->ip) ? XM_DROP_FRAGMENT : XM_DROP_PEER_SOURCE;
-	f = flow_find(&ask.key, ask.now_ns);
-	if (f && f->kind == XM_FLOW_NODE && flow_keeps(f) && !flow_begins_anew(&ask, f)) {
-		if (f->node != entry->number && node_moved(cfg, &ask, f, entry))
+	f = flow_find(&ask->key, ask->now_ns);
+	if (f && f->kind == XM_FLOW_NODE && flow_keeps(f) && !flow_begins_anew(ask, f)) {
+		if (f->node != entry->number && node_moved(cfg, f, entry))
 			return XM_DROP_PEER_SOURCE;
 		ret_target->addr = f->addr;
 		ret_target->port = f->port;
-		flow_touch(&ask, f);
+		flow_touch(ask, f);
 	} else {
-		reason = node_new(s, &ask, entry, ret_target);
+		reason = node_new(s, entry, ret_target);
 		if (reason != XM_PASS)
 			return reason;
-		node_record(cfg, s, &ask, ret_target, entry);
+		node_record(cfg, s, ret_target, entry);
 	}
 	if (s->ip.l4 && s->ip.fragment)
-		frag_put(skb, s, flow_ports(&ask.key));
+		frag_put(skb, s, flow_ports(&ask->key));
 	return XM_PASS;
-}
-
-static __noinline int node_nat(struct __sk_buff *skb, struct scene *s, const struct target *t)
-{
-	return nat_rewrite(skb, s, &t->addr, t->port, NAT_DESTINATION);
 }
 
 /* ---- back to the client ---- */
@@ -250,39 +250,44 @@ static __always_inline enum xm_reason vip_out(struct __sk_buff *skb, struct scen
 }
 
 /* An ICMP error of a pod about what a client sent it: to be from the VIP, and to quote it. */
-__noinline int reply_quote(struct __sk_buff *skb, struct scene *s, struct xm_flow *ret_flow)
+__noinline int reply_quote(struct __sk_buff *skb, struct scene *s)
 {
+	struct scratch *scratch = scratch_get();
 	struct xm_flow *f;
-	struct quote q;
+	struct quote *q;
 
-	if (!s || !ret_flow)
+	if (!s || !scratch)
 		return XM_DROP_INTERNAL;
-	if (quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.dst, &s->ip.dst))
+	q = &scratch->quote;
+	if (quote_read(skb, s, q) || !xm_addr_eq(&q->ask.key.dst, &s->ip.dst))
 		return XM_PASS;
-	q.ask.key.dir = XM_FLOW_REPLY;
-	f = flow_find(&q.ask.key, q.ask.now_ns);
+	q->ask.key.dir = XM_FLOW_REPLY;
+	f = flow_find(&q->ask.key, q->ask.now_ns);
 	if (!f || f->kind != XM_FLOW_NODE)
 		return XM_PASS;
-	*ret_flow = *f;
-	return quote_write(skb, s, &q, f, 0) ? XM_DROP_INTERNAL : XM_TRANSLATED;
+	scratch->flow = *f;
+	return quote_write(skb, s, q, f, 0) ? XM_DROP_INTERNAL : XM_TRANSLATED;
 }
 
-__noinline int reply_find(struct __sk_buff *skb, struct scene *s, struct xm_flow *ret_flow)
+/* The flow that the packet of a pod is a reply of, into the scratch. XM_TRANSLATED, or XM_PASS. */
+__noinline int reply_find(struct __sk_buff *skb, struct scene *s)
 {
-	struct flow_ask ask;
+	struct scratch *scratch = scratch_get();
+	struct flow_ask *ask;
 	struct xm_flow *f;
 
-	if (!s || !ret_flow)
+	if (!s || !scratch)
 		return XM_DROP_INTERNAL;
-	if (flow_ask(skb, s, XM_FLOW_REPLY, &ask))
+	ask = &scratch->ask;
+	if (flow_ask(skb, s, XM_FLOW_REPLY, ask))
 		return XM_PASS;
-	f = flow_find(&ask.key, ask.now_ns);
+	f = flow_find(&ask->key, ask->now_ns);
 	if (!f || f->kind != XM_FLOW_NODE)
 		return XM_PASS;
 	if (s->ip.l4 && s->ip.fragment)
-		frag_put(skb, s, flow_ports(&ask.key));
-	flow_touch(&ask, f);
-	*ret_flow = *f;
+		frag_put(skb, s, flow_ports(&ask->key));
+	flow_touch(ask, f);
+	scratch->flow = *f;
 	return XM_TRANSLATED;
 }
 
@@ -355,7 +360,7 @@ __noinline int vip_to_pod(struct __sk_buff *skb, struct xm_config *cfg, struct s
 		node_clamp(skb, s, entry->number);
 		reason = node_target(skb, cfg, s, entry, &t);
 		if (reason == XM_PASS)
-			reason = node_nat(skb, s, &t);
+			reason = nat_destination(skb, s, &t.addr, t.port);
 	}
 	if (reason == XM_ANSWER_REFUSED)
 		return node_refuse(skb, cfg, s, entry);
@@ -381,42 +386,43 @@ static __noinline int vip_fits(const struct scene *s, __u32 entry, __u32 *ret_mt
  */
 __noinline int vip_from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
 {
-	struct xm_flow flow;
+	struct scratch *scratch = scratch_get();
+	struct xm_flow *flow;
 	struct way way;
 	__u32 mtu = 0;
 	int reason, policy, icmp;
 
-	if (!cfg || !s)
+	if (!cfg || !s || !scratch)
 		return XM_DROP_INTERNAL;
-	__builtin_memset(&flow, 0, sizeof(flow));
+	flow = &scratch->flow;
 	__builtin_memset(&way, 0, sizeof(way));
 	icmp = ip_is_icmp(&s->ip);
 	policy = source_check_pod(cfg, s);
 	if ((policy != XM_PASS && policy != XM_STACK_POLICY) || s->ip.ttl <= 1 || s->ip.options)
 		return XM_PASS;
 	s->size = wire_size(skb, s, (void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN);
-	reason = icmp ? reply_quote(skb, s, &flow) : reply_find(skb, s, &flow);
+	reason = icmp ? reply_quote(skb, s) : reply_find(skb, s);
 	if (reason != XM_TRANSLATED)
 		return reason;
-	if (flow.flags & XM_FLOW_VIA_ENTRY) {
-		if (!vip_fits(s, flow.node, &mtu)) {
+	if (flow->flags & XM_FLOW_VIA_ENTRY) {
+		if (!vip_fits(s, flow->node, &mtu)) {
 			s->limit = mtu;
 			return mtu && !icmp ? answer_tc(skb, s, mtu) : XM_DROP_NO_BACKEND;
 		}
 	} else {
-		reason = vip_way(skb, s, &flow.addr, &way);
+		reason = vip_way(skb, s, &flow->addr, &way);
 		/* As it is: the kernel's route is as narrow, and it tells the pod. */
 		if (reason == XM_STACK_TOO_BIG)
 			return reason;
 	}
 	if (!icmp) {
-		node_clamp(skb, s, flow.node);
-		if (nat_rewrite(skb, s, &flow.addr, flow.port, NAT_SOURCE) != XM_PASS)
+		node_clamp(skb, s, flow->node);
+		if (nat_source(skb, s, &flow->addr, flow->port) != XM_PASS)
 			return XM_DROP_INTERNAL;
 	}
 	count(s->hook, XM_TRANSLATED, 1, 0);
-	if (flow.flags & XM_FLOW_VIA_ENTRY)
-		return vip_to_entry(skb, cfg, s, flow.node);
+	if (flow->flags & XM_FLOW_VIA_ENTRY)
+		return vip_to_entry(skb, cfg, s, flow->node);
 	/* The kernel filters what is on the way to and from that pod: translated, it takes it. */
 	if (policy == XM_STACK_POLICY || reason != XM_PASS)
 		return XM_STACK_SERVICE;
@@ -427,16 +433,17 @@ __noinline int vip_from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct
 __noinline int return_key(struct __sk_buff *skb, const struct scene *s,
 				 struct flow_ask *ret_ask)
 {
+	struct scratch *scratch = scratch_get();
 	struct xm_addr client;
-	struct quote q;
 
-	if (!s || !ret_ask)
+	if (!s || !ret_ask || !scratch)
 		return -1;
 	client = s->ip.dst;
 	if (ip_is_icmp(&s->ip)) {
-		if (quote_read(skb, s, &q) || !xm_addr_eq(&q.ask.key.dst, &client))
+		if (quote_read(skb, s, &scratch->quote) ||
+		    !xm_addr_eq(&scratch->quote.ask.key.dst, &client))
 			return -1;
-		*ret_ask = q.ask;
+		*ret_ask = scratch->quote.ask;
 	} else {
 		if (flow_ask(skb, s, XM_FLOW_ORIG, ret_ask))
 			return -1;

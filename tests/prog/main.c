@@ -27,7 +27,8 @@ static size_t add_rows(struct CMUnitTest *tests, size_t n, const struct row *row
 int main(void)
 {
 	size_t max = n_pod_rows + n_net_rows + n_native_rows + n_dev_rows + n_xdp_rows +
-		     n_probe_rows + n_service_rows + n_flow_rows + n_vip_rows + n_loop_tests + n_memo_tests + 1;
+		     n_probe_rows + n_service_rows + n_flow_rows + n_vip_rows + n_loop_tests + n_memo_tests +
+		     n_stack_tests + 1;
 	auto_free struct CMUnitTest *tests = calloc(max, sizeof(*tests));
 	size_t n = 0;
 	int failed;
@@ -47,6 +48,8 @@ int main(void)
 		tests[n++] = loop_tests[i];
 	for (size_t i = 0; i < n_memo_tests; i++)
 		tests[n++] = memo_tests[i];
+	for (size_t i = 0; i < n_stack_tests; i++)
+		tests[n++] = stack_tests[i];
 	tests[n++] = (struct CMUnitTest){ "every reason is reached by some row",
 					  test_every_reason_is_reached, NULL, NULL, NULL };
 	failed = _cmocka_run_group_tests("prog", tests, n, NULL, NULL);

@@ -66,5 +66,7 @@ extern const struct CMUnitTest loop_tests[];
 extern const size_t n_loop_tests;
 extern const struct CMUnitTest memo_tests[];
 extern const size_t n_memo_tests;
+extern const struct CMUnitTest stack_tests[];
+extern const size_t n_stack_tests;
 
 #endif

@@ -150,6 +150,9 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 	case PLANE_xm_events:
 		code = err_set(err, -EINVAL, "xm_events is a ring buffer and has no keys: map dump xm_events");
 		break;
+	case PLANE_xm_scratch:
+		code = err_set(err, -EINVAL, "xm_scratch is void after each packet: there is nothing to show");
+		break;
 	case PLANE_MAP_COUNT:
 		break;
 	}
@@ -575,6 +578,7 @@ int mapview_emit(const struct view *view, enum plane_map map, const struct map_k
 	case PLANE_xm_flow_hint:
 		code = mapview_flow_hint(&out, err);
 		break;
+	case PLANE_xm_scratch:
 	case PLANE_MAP_COUNT:
 		break;
 	}

@@ -139,6 +139,7 @@ static void set_key(struct plan_op *op, const struct table *table, const char *e
 	case PLANE_xm_frags:
 	case PLANE_xm_flow_hint:
 	case PLANE_xm_probes:
+	case PLANE_xm_scratch:
 	case PLANE_MAP_COUNT:
 		break;
 	}
@@ -459,6 +460,7 @@ void plan_op_print(const struct plan_op *op, const struct wanted *wanted,
 	case PLANE_xm_frags:
 	case PLANE_xm_flow_hint:
 	case PLANE_xm_probes:
+	case PLANE_xm_scratch:
 	case PLANE_MAP_COUNT:
 		break;
 	}

@@ -40,7 +40,8 @@
 	X(xm_flows, "flow -> its translation, for packets that have no socket here")               \
 	X(xm_frags, "IPv4 datagram in fragments -> its ports")                                     \
 	X(xm_flow_hint, "pods that may have flows: in front of xm_flows")                          \
-	X(xm_probes, "node number -> liveness probe and answer")
+	X(xm_probes, "node number -> liveness probe and answer")                                   \
+	X(xm_scratch, "room beside the programs' stack, per CPU; void after each packet")
 
 enum plane_map {
 #define PLANE_MAP_ENUM(name, what) PLANE_##name,
