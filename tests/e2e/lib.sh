@@ -166,15 +166,6 @@ as() {
 conn() { as "$1" "$2" "$LAB_DIR/conn" "${@:3}"; } # MODE POD CONN-ARGUMENT...
 sockets() { as "$1" "$2" "$LAB_TOP/tests/e2e/sockets.py" "${@:3}"; } # MODE POD SOCKETS-ARGUMENT...
 
-# refusal_ms MODE FAMILY: how long a refused connect() may take. On a veth the answer comes while connect()
-# still holds its socket; Linux then keeps an ICMPv6 error for the next SYN, a second later.
-refusal_ms() {
-	case $1$2 in
-	packet6) echo 1500 ;;
-	*) echo 100 ;;
-	esac
-}
-
 # shares MODE POD ADDRESS N: how many of N connections each server got: "NAME N" lines.
 shares() { conn "$1" "$2" count "$3" 7 "$4"; }
 # only_from NAMES: of such lines on stdin: exactly those answered, nothing failed.
