@@ -11,6 +11,8 @@
 #include "feed/feed.h"
 #include "model/mesh.h"
 #include "model/recover.h"
+#include "model/services.h"
+#include "plane/balance.h"
 
 enum cli_exit cmd_feed_list(struct cli *cli)
 {
@@ -157,44 +159,128 @@ static uint16_t which_cluster(const struct cli *cli, const struct view *view, co
 	return id;
 }
 
-/* Would the mesh refuse it? The others as they are pinned. */
-static int would_fit(const struct view *view, uint16_t id, const struct snapshot *snapshot, const char *path,
-		     struct err *err)
+/* The mesh as it is pinned, and as it would be. */
+struct proposal {
+	struct snapshot **recovered; size_t n; /* by cluster, NULL = nothing pinned */
+	struct mesh *before, *after;           /* NULL: no valid mesh */
+};
+
+static void proposal_done(struct proposal *p)
 {
-	size_t n = view->config->n_peers + 1;
-	auto_free struct snapshot **recovered = calloc(n, sizeof(*recovered));
-	auto_free const struct snapshot **set = calloc(n, sizeof(*set));
-	auto_free const char **origins = calloc(n, sizeof(*origins));
-	struct mesh *mesh = NULL;
+	mesh_free(p->before);
+	mesh_free(p->after);
+	for (size_t i = 0; p->recovered && i < p->n; i++)
+		snapshot_free(p->recovered[i]);
+	free(p->recovered);
+}
+
+/* Would the mesh refuse it? The others as they are pinned. */
+static int propose(const struct view *view, const struct service_tables *tables, uint16_t id,
+		   const struct snapshot *snapshot, const char *path, struct proposal *p, struct err *err)
+{
+	auto_free const struct snapshot **set = NULL;
+	auto_free const char **origins = NULL;
+	struct err ignored;
+	size_t at = 0;
 	int code;
 
-	if (!recovered || !set || !origins)
+	p->n = view->config->n_peers + 1;
+	p->recovered = calloc(p->n, sizeof(*p->recovered));
+	set = calloc(p->n, sizeof(*set));
+	origins = calloc(p->n, sizeof(*origins));
+	if (!p->recovered || !set || !origins)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < p->n; i++) {
 		const struct config_cluster *c = cluster_at(view->config, i);
 		const struct xm_cluster *pinned = view_cluster(view, c->id);
 
-		origins[i] = c->id == id ? path : pinned ? pinned->origin : "no feed";
+		origins[i] = pinned ? pinned->origin : "no feed";
+		code = recover_snapshot(view->actual, tables, c->id, i == 0, &p->recovered[i]);
+		if (code == -ENOMEM)
+			return err_set(err, code, "out of memory");
+		set[i] = p->recovered[i];
 		if (c->id == id)
-			set[i] = snapshot;
-		else if (!recover_snapshot(view->actual, NULL, c->id, i == 0, &recovered[i]))
-			set[i] = recovered[i];
+			at = i;
 	}
-	code = mesh_new(view->config, set, origins, &mesh, err);
-	mesh_free(mesh);
-	for (size_t i = 0; i < n; i++)
-		snapshot_free(recovered[i]);
+	/* What is pinned was accepted once; if it is not now, there is nothing to compare with. */
+	if (mesh_new(view->config, set, origins, &p->before, &ignored))
+		p->before = NULL;
+	set[at] = snapshot;
+	origins[at] = path;
+	return mesh_new(view->config, set, origins, &p->after, err);
+}
+
+static int by_name(const void *va, const void *vb)
+{
+	const struct service_node *a = va, *b = vb;
+
+	return a->cluster != b->cluster ? (a->cluster > b->cluster) - (a->cluster < b->cluster) :
+					  strcmp(a->name, b->name);
+}
+
+/* The pinned nodes; how they are does not matter, for it is the same on both sides. */
+static struct service_node *nodes_of(const struct view *view)
+{
+	const struct wanted *actual = view->actual;
+	struct service_node *nodes = calloc(actual->n_names + 1, sizeof(*nodes));
+
+	for (size_t i = 0; nodes && i < actual->n_names; i++)
+		nodes[i] = (struct service_node){
+			.cluster = actual->names[i].name.cluster, .name = actual->names[i].name.name,
+			.number = actual->names[i].number, .outer = actual->names[i].name.addr[0],
+			.own = actual->names[i].number == actual->config.node };
+	if (nodes)
+		qsort(nodes, actual->n_names, sizeof(*nodes), by_name);
+	return nodes;
+}
+
+static int merge(const struct view *view, const struct mesh *mesh, struct services **ret_services, struct err *err)
+{
+	auto_free struct service_node *nodes = nodes_of(view);
+	auto_free bool *stale = calloc(mesh->n_clusters + 1, sizeof(*stale));
+	struct services_input input = { mesh, nodes, view->actual->n_names, stale };
+	struct services *services;
+	int code = nodes && stale ? services_new(&services) : -ENOMEM;
+
+	if (code)
+		return err_set(err, code, "out of memory");
+	code = services_update(services, &input, err);
+	if (code) {
+		services_free(services);
+		return code;
+	}
+	*ret_services = services;
+	return 0;
+}
+
+/* What becomes of services. An error says that they would be refused. */
+static int diff_services(const struct view *view, const struct proposal *p, struct feed_change **ret_changes,
+			 size_t *ret_n, struct err *err)
+{
+	struct services *before = NULL, *after = NULL;
+	const struct service *const *was, *const *becomes;
+	size_t n_was, n_becomes;
+	int code;
+
+	if (!p->before)
+		return 0;
+	code = merge(view, p->before, &before, err);
+	if (!code)
+		code = merge(view, p->after, &after, err);
+	if (!code) {
+		was = services_list(before, &n_was);
+		becomes = services_list(after, &n_becomes);
+		code = feeddiff_services(was, n_was, becomes, n_becomes, ret_changes, ret_n);
+		if (code)
+			err_set(err, code, "out of memory");
+	}
+	services_free(before);
+	services_free(after);
 	return code;
 }
 
-static void emit_changes(struct emit *emit, const struct feed_change *changes, size_t n)
+static void emit_rows(struct emit *emit, const struct feed_change *changes, size_t n)
 {
-	static const struct emit_column columns[] = {
-		{ "change", "", false },      { "kind", "KIND", false },  { "name", "NAME", false },
-		{ "before", "BEFORE", false }, { "after", "AFTER", false },
-	};
-
-	emit_table(emit, "changes", NULL, columns, ARRAY_SIZE(columns), "no change");
 	for (size_t i = 0; i < n; i++) {
 		const struct feed_change *c = &changes[i];
 
@@ -205,36 +291,51 @@ static void emit_changes(struct emit *emit, const struct feed_change *changes, s
 		emit_cell_text(emit, c->was);
 		emit_cell_text(emit, c->becomes);
 	}
-	emit_table_end(emit);
 }
 
-static enum cli_exit diff(const struct cli *cli, const struct view *view, const struct snapshot *snapshot)
+static enum cli_exit diff(const struct cli *cli, const struct view *view, const struct service_tables *tables,
+			  const struct snapshot *snapshot)
 {
+	static const struct emit_column columns[] = {
+		{ "change", "", false },      { "kind", "KIND", false },  { "name", "NAME", false },
+		{ "before", "BEFORE", false }, { "after", "AFTER", false },
+	};
 	uint16_t id = which_cluster(cli, view, snapshot);
+	struct feed_change *changes = NULL, *services = NULL;
 	auto_emit struct emit *emit = NULL;
-	struct feed_change *changes;
+	struct proposal proposal = { 0 };
 	struct err err = { 0 };
-	bool fits;
-	size_t n;
+	size_t n = 0, n_services = 0;
+	int code;
 
 	if (!id)
 		return CLI_NONE;
-	fits = !would_fit(view, id, snapshot, cli->args[0], &err);
-	if (feeddiff_new(view->actual, id, snapshot, &changes, &n))
+	code = propose(view, tables, id, snapshot, cli->args[0], &proposal, &err);
+	if (!code)
+		code = diff_services(view, &proposal, &services, &n_services, &err);
+	proposal_done(&proposal);
+	if (feeddiff_new(view->actual, id, snapshot, &changes, &n)) {
+		feeddiff_free(services, n_services);
 		return cli_fail(CLI_FAILED, "out of memory");
+	}
 	emit = cli_emit(cli);
 	emit_text(emit, "cluster", "Cluster", view_cluster_name(view, id));
 	emit_text(emit, "revision", "Revision", snapshot->revision);
-	emit_bool(emit, "accepted", "Accepted", fits);
-	emit_text(emit, "error", NULL, fits ? NULL : err.text);
-	emit_changes(emit, changes, n);
+	emit_bool(emit, "accepted", "Accepted", !code);
+	emit_text(emit, "error", NULL, code ? err.text : NULL);
+	emit_table(emit, "changes", NULL, columns, ARRAY_SIZE(columns), "no change");
+	emit_rows(emit, changes, n);
+	emit_rows(emit, services, n_services);
+	emit_table_end(emit);
 	feeddiff_free(changes, n);
-	return fits ? CLI_DONE : cli_fail(CLI_FAILED, "this feed would be refused: %s", err.text);
+	feeddiff_free(services, n_services);
+	return code ? cli_fail(CLI_FAILED, "this feed would be refused: %s", err.text) : CLI_DONE;
 }
 
 enum cli_exit cmd_feed_diff(struct cli *cli)
 {
 	auto_view struct view view = VIEW_NONE;
+	struct service_tables *tables = NULL;
 	struct snapshot *snapshot;
 	struct err err = { 0 };
 	enum cli_exit code;
@@ -242,8 +343,11 @@ enum cli_exit cmd_feed_diff(struct cli *cli)
 	if (feed_dir_read(cli->args[0], &snapshot, &err))
 		return cli_fail(CLI_FAILED, "%s", err.text);
 	code = view_open(cli, &view);
+	if (!code && balance_read(&view.plane, &tables, &err))
+		code = cli_fail(CLI_FAILED, "%s", err.text);
 	if (!code)
-		code = diff(cli, &view, snapshot);
+		code = diff(cli, &view, tables, snapshot);
+	service_tables_free(tables);
 	snapshot_free(snapshot);
 	return code;
 }
