@@ -113,30 +113,46 @@ static struct service_entry *find(const struct service_tables *t, uint32_t numbe
 	return t->n_services ? bsearch(&key, t->services, t->n_services, sizeof(key), by_number) : NULL;
 }
 
-/* @f is sorted by service. */
-static int add_frontends(struct service_tables *t, const struct service_frontend_entry *f, size_t n)
+/* What the backends of @where serve: those of a slice are of one port. 0: none, or nodes. */
+static uint32_t port_name_of(uint64_t where, const uint32_t *maglev, const struct xm_backend *backends)
 {
-	uint64_t last = 0;
-	size_t i, k;
+	uint32_t first = (uint32_t)(where >> 32), size = (uint32_t)where, number;
+
+	if (!size || first >= XM_MAGLEV_SLOTS)
+		return 0;
+	number = maglev[first];
+	if (number >= XM_MAX_BACKENDS || backends[number].flags & XM_BACKEND_IS_NODE)
+		return 0;
+	return backends[number].port_name;
+}
+
+/* @f is sorted by service. */
+static int add_frontends(struct service_tables *t, struct service_frontend_entry *f, size_t n,
+			 const uint32_t *maglev, const struct xm_backend *backends)
+{
+	size_t i, k, j, l;
 
 	for (i = 0; i < n; i = k) {
 		struct service_entry *s = find(t, f[i].service.number);
 
-		for (k = i + 1; k < n && f[k].service.number == f[i].service.number; k++)
-			;
+		for (k = i; k < n && f[k].service.number == f[i].service.number; k++) {
+			uint64_t where = f[k].service.where;
+
+			f[k].port_name = port_name_of(where, maglev, backends);
+			/* Frontends of a pool have one slice. */
+			for (j = i; j < k && f[j].service.where != where; j++)
+				;
+			if (j == k)
+				t->slots_used += (uint32_t)where;
+		}
 		if (!s)
 			continue;
-		s->frontends = malloc((k - i) * sizeof(*f));
+		l = k - i;
+		s->frontends = malloc(l * sizeof(*f));
 		if (!s->frontends)
 			return -ENOMEM;
-		memcpy(s->frontends, f + i, (k - i) * sizeof(*f));
-		s->n_frontends = k - i;
-		for (size_t j = i; j < k; j++) {
-			/* Frontends of a pool have one slice, and mostly follow each other. */
-			if (f[j].service.where != last || j == i)
-				t->slots_used += (uint32_t)f[j].service.where;
-			last = f[j].service.where;
-		}
+		memcpy(s->frontends, f + i, l * sizeof(*f));
+		s->n_frontends = l;
 	}
 	return 0;
 }
@@ -177,7 +193,7 @@ static int add_backends(struct service_tables *t, const struct xm_backend *backe
 }
 
 static int fill(struct service_tables *t, const struct mapio *names, const struct mapio *services,
-		const struct xm_backend *backends, bool strays)
+		const uint32_t *maglev, const struct xm_backend *backends, bool strays)
 {
 	auto_free struct service_frontend_entry *f = calloc(services->n + 1, sizeof(*f));
 	size_t i;
@@ -203,7 +219,7 @@ static int fill(struct service_tables *t, const struct mapio *names, const struc
 	if (strays)
 		code = add_strays(t, f, services->n, backends);
 	if (!code)
-		code = add_frontends(t, f, services->n);
+		code = add_frontends(t, f, services->n, maglev, backends);
 	if (!code)
 		code = add_backends(t, backends);
 	if (!code)
@@ -216,24 +232,30 @@ int balance_tables(const struct plane *plane, bool strays, struct service_tables
 {
 	struct mapio names = { 0 }, services = { 0 };
 	struct service_tables *t;
-	void *backends;
+	void *backends, *maglev;
 	int code;
 
 	code = balance_map(plane, PLANE_xm_backends, BALANCE_BACKENDS_SIZE, PROT_READ, &backends, err);
 	if (code)
 		return code;
+	code = balance_map(plane, PLANE_xm_maglev, BALANCE_MAGLEV_SIZE, PROT_READ, &maglev, err);
+	if (code) {
+		munmap(backends, BALANCE_BACKENDS_SIZE);
+		return code;
+	}
 	code = mapio_read(plane, PLANE_xm_service_names, &names, err);
 	if (!code)
 		code = mapio_read(plane, PLANE_xm_services, &services, err);
 	t = code ? NULL : calloc(1, sizeof(*t));
 	if (!code) {
-		code = t ? fill(t, &names, &services, backends, strays) : -ENOMEM;
+		code = t ? fill(t, &names, &services, maglev, backends, strays) : -ENOMEM;
 		if (code)
 			err_set(err, code, "out of memory");
 	}
 	mapio_done(&names);
 	mapio_done(&services);
 	munmap(backends, BALANCE_BACKENDS_SIZE);
+	munmap(maglev, BALANCE_MAGLEV_SIZE);
 	if (code) {
 		service_tables_free(t);
 		return code;
