@@ -74,7 +74,7 @@ new_ones() { # while it goes on: no new connection fails that is made to a livin
 	local n=0 failed=0
 	while ! lab_gone "$churner"; do
 		# A connection may meet an address that nobody has only if it was listed as ready: none is.
-		conn "$1" east-1a count "$vip4" 7 50 >"$LAB_DIR/new-$1" || failed=$((failed + 1))
+		conn "$1" east-1b count "$vip4" 7 50 >"$LAB_DIR/new-$1" || failed=$((failed + 1))
 		n=$((n + 1))
 		sleep 0.1
 	done
