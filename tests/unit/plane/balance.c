@@ -253,12 +253,74 @@ static void as_much_as_fits_goes_in_and_the_limit_is_named(void **state)
 	host_clean(&plane);
 }
 
+/* ---- 10 000 services of 10 backends ---- */
+
+/* What the kernel holds for a map, as bpftool shows it. */
+static uint64_t memory_of(int fd)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "memlock: %llu", &bytes);
+	fclose(f);
+	return bytes;
+}
+
+static void ten_thousand_services_take_less_than_256_mb(void **state)
+{
+	static const enum plane_map maps[] = {
+		PLANE_xm_services, PLANE_xm_maglev, PLANE_xm_backends, PLANE_xm_service_names,
+		PLANE_xm_vip_filter, PLANE_xm_affinity, PLANE_xm_sock_origin, PLANE_xm_flows,
+		PLANE_xm_frags, PLANE_xm_flow_hint, PLANE_xm_probes, PLANE_xm_paths,
+	};
+	const size_t n = 10000;
+	struct scene *s = calloc(n, sizeof(*s));
+	const struct service **list = calloc(n, sizeof(*list));
+	struct balance_result r;
+	struct balance *b;
+	struct plane plane;
+	uint64_t sum = 0;
+	char name[16];
+
+	host_need_root();
+	plane = host_load();
+	assert_done(balance_new(&plane, 0, &b, &err));
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "s%05zu", i);
+		scene(&s[i], name, 0x0b000000 + (uint32_t)i, 0, 10);
+		for (uint32_t k = 0; k < 10; k++)
+			s[i].backends[k].addr = xm_addr_v4(htonl(0x0a000000 + (uint32_t)i * 16 + k));
+		list[i] = &s[i].service;
+	}
+	assert_done(balance_sync(b, list, n, 0, 1, &r, &err));
+	assert_int_equal(r.services, n);
+	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
+		uint64_t bytes = memory_of(plane.map_fd[maps[i]]);
+
+		print_message("%s: %.1f MB\n", plane_map_names[maps[i]], (double)bytes / 1e6);
+		assert_true(bytes > 0);
+		sum += bytes;
+	}
+	print_message("all: %.1f MB\n", (double)sum / 1e6);
+	assert_true(sum <= 256ull << 20);
+	balance_free(b);
+	free(s);
+	free(list);
+	host_clean(&plane);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_comes_changes_and_goes),
 		cmocka_unit_test(a_frontend_that_goes_over_is_never_missing),
 		cmocka_unit_test(a_reader_beside_the_writer_finds_only_its_own_backends),
+		cmocka_unit_test(ten_thousand_services_take_less_than_256_mb),
 		cmocka_unit_test(as_much_as_fits_goes_in_and_the_limit_is_named),
 	};
 

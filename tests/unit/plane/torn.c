@@ -120,7 +120,8 @@ static void a_program_beside_the_writer_finds_only_backends_of_its_service(void 
 	for (i = 0; i < ROUNDS; i++) {
 		struct balance_result r;
 
-		scene(&s[0], "a", 0x0b000001, 0x0a000001 + 0x100 * (i & 1), 4 + i % 7);
+		/* Slices of 4093 slots and of 251 take turns. */
+		scene(&s[0], "a", 0x0b000001, 0x0a000001 + 0x100 * (i & 1), i & 1 ? 2 : 11);
 		for (k = 1; k <= OTHERS; k++) {
 			snprintf(name, sizeof(name), "b%u", k);
 			scene(&s[k], name, 0x0b000002 + k + i % 64 * OTHERS, 0x0a100000 + k * 0x100, 2);
