@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A BPF program that chooses backends on one CPU while services change on another: it never finds
- * one that is not its service's. Red when a slice is written after the flip to it, when slice and
- * size are two words, and when the key is not echoed (on kernels that reuse elements at once).
+ * one that is not its service's. Shown red with a slice written after the flip to it. A torn element
+ * needs a reader that pauses for two updates: this test does not provoke that.
  */
 #include "unit/plane/host.h"
 
