@@ -43,7 +43,7 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 	pull_headers(skb, pull_bare(skb));
 	if (tunnel_origin(skb, &s->outer_src, &vni))
 		return XM_DROP_UNKNOWN_PEER;
-	node = bpf_map_lookup_elem(&xm_nodes, &s->outer_src);
+	node = node_get(&s->outer_src);
 	if (!node)
 		return XM_DROP_UNKNOWN_PEER;
 	scene_peer(s, node->number, node->cluster);

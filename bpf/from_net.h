@@ -65,7 +65,7 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 	int ecn;
 
 	s->outer_src = s->ip.src;
-	node = bpf_map_lookup_elem(&xm_nodes, &s->outer_src);
+	node = node_get(&s->outer_src);
 	if (!node)
 		return XM_DROP_UNKNOWN_PEER;
 	scene_peer(s, node->number, node->cluster);

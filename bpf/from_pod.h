@@ -134,7 +134,7 @@ __noinline int from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct sce
 	}
 	route = route_get(cfg, &s->ip.dst);
 	if (!route) {
-		node = bpf_map_lookup_elem(&xm_nodes, &s->ip.dst);
+		node = node_get(&s->ip.dst);
 		if (node && node->path.ifindex)
 			return to_peer(skb, cfg, s, &node->path);
 		/* A reply to somebody outside may be one to VIP traffic. */
@@ -148,7 +148,7 @@ __noinline int from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct sce
 	if (!(cfg->flags & XM_CFG_CARRY_LOCAL))
 		return translated ? to_stack(cfg, s) : XM_PASS;
 	/* Not by pod_get(): the source check behind it might take its place. */
-	pod = bpf_map_lookup_elem(&xm_pods, &s->ip.dst);
+	pod = pod_find(&s->ip.dst);
 	/* To itself, or to a neighbour behind the same port: not a matter of routing. */
 	if (!pod || pod->ifindex == skb->ifindex) {
 		if (translated)

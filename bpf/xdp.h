@@ -22,7 +22,7 @@ static __always_inline enum xm_reason xdp_tunnel(struct xm_config *cfg, struct s
 	struct xm_node *node;
 
 	s->outer_src = s->ip.src;
-	node = bpf_map_lookup_elem(&xm_nodes, &s->outer_src);
+	node = node_get(&s->outer_src);
 	if (!node)
 		return XM_DROP_UNKNOWN_PEER;
 	if ((void *)(eth + 1) > data_end || eth->h_proto != bpf_htons(XM_ETH_PROBE))

@@ -15,7 +15,7 @@
 
 static __always_inline void pmtu_lower(const struct scene *s, const struct xm_addr *to, __u32 mtu)
 {
-	struct xm_node *node = bpf_map_lookup_elem(&xm_nodes, to);
+	struct xm_node *node = node_get(to);
 	struct xm_node_state *state;
 	__u64 now = bpf_ktime_get_ns();
 	__u32 number;

@@ -25,6 +25,25 @@ static __always_inline __u32 memo_epoch(void)
 	return epoch ? *(volatile __u32 *)epoch + 1 : 0;
 }
 
+/*
+ * The node that bears @addr, or NULL. A copy, here and below: as a key, kernels before 6.2 take only
+ * what lies on the caller's own stack, and not what a global function was handed.
+ */
+static __always_inline struct xm_node *node_get(const struct xm_addr *addr)
+{
+	struct xm_addr key = *addr;
+
+	return bpf_map_lookup_elem(&xm_nodes, &key);
+}
+
+/* The pod of this node that bears @addr, or NULL, whatever is looked up meanwhile. */
+static __always_inline struct xm_pod *pod_find(const struct xm_addr *addr)
+{
+	struct xm_addr key = *addr;
+
+	return bpf_map_lookup_elem(&xm_pods, &key);
+}
+
 /* One probe per prefix length in use; at most one hits, for prefixes never overlap. */
 static __always_inline struct xm_route *route_find(struct xm_config *cfg, const struct xm_addr *addr)
 {
@@ -83,7 +102,7 @@ static __always_inline struct xm_pod *pod_get(const struct xm_addr *addr)
 		return 0;
 	if (memo->epoch == epoch && xm_addr_eq(&memo->addr, addr))
 		return &memo->pod;
-	pod = bpf_map_lookup_elem(&xm_pods, addr);
+	pod = pod_find(addr);
 	if (!pod)
 		return 0;
 	memo->addr = *addr;

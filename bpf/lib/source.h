@@ -83,7 +83,7 @@ static __always_inline enum xm_reason source_check_peer(struct xm_config *cfg,
 	*ret_route = 0;
 	if (route)
 		return XM_DROP_PEER_SOURCE;
-	node = bpf_map_lookup_elem(&xm_nodes, &s->ip.src);
+	node = node_get(&s->ip.src);
 	if (node)
 		return node->number == sender->number ? XM_PASS : XM_DROP_PEER_SOURCE;
 	if (source_is_icmp_about(cfg, s, data, data_end, l4, sender->cluster))

@@ -34,7 +34,7 @@ static __always_inline int vip_is_client(const struct xm_addr *addr)
 
 /*
  * Is (backend -> client) taken by a living flow of another VIP? The backend could not tell them
- * apart. What is there but over, or of the same VIP, makes room.
+ * apart. What is there but over, has ended, or is of the same VIP, makes room.
  */
 static __noinline int reply_clashes(const struct scene *s, const struct flow_ask *ask,
 				    const struct target *t)
@@ -56,7 +56,7 @@ static __noinline int reply_clashes(const struct scene *s, const struct flow_ask
 	f = bpf_map_lookup_elem(&xm_flows, key);
 	if (!f)
 		return 0;
-	if (!t->hairpin && flow_find(key, ask->now_ns) &&
+	if (!t->hairpin && flow_find(key, ask->now_ns) && !flow_has_ended(f) &&
 	    (!xm_addr_eq(&f->addr, &ask->key.dst) || f->port != ask->key.dport))
 		return 1;
 	flow_end(s, key);
@@ -186,7 +186,7 @@ static __noinline int hairpin_send(struct __sk_buff *skb, struct xm_config *cfg,
 		return reason;
 	if (s->ip.ttl <= 1)
 		return XM_STACK_TTL;
-	pod = bpf_map_lookup_elem(&xm_pods, &scratch->self);
+	pod = pod_find(&scratch->self);
 	if (!pod || pod->ifindex != s->ifindex)
 		return XM_STACK_NO_ADDRESS;
 	reason = nat_destination(skb, s, &scratch->self, is_reply ? 0 : t->port);

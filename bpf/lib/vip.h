@@ -70,7 +70,7 @@ static __always_inline void edge_record(const struct scene *s, struct edge *e,
  * A packet of no flow: choose the node. Out of line, for it is rare. Mesh addresses are no outside:
  * the node chosen would not believe them in the tunnel, so they take their usual way.
  */
-__noinline int edge_new(struct xm_config *cfg, const struct scene *s, struct edge *e)
+static __noinline int edge_new(struct xm_config *cfg, const struct scene *s, struct edge *e)
 {
 	struct xm_service_key key;
 	struct xm_backend *b;
@@ -86,7 +86,7 @@ __noinline int edge_new(struct xm_config *cfg, const struct scene *s, struct edg
 	key.cluster = cfg->cluster;
 	key.zero = 0;
 	if (service_get(&key, &svc) || route_get(cfg, &e->ask.key.src) ||
-	    bpf_map_lookup_elem(&xm_nodes, &e->ask.key.src))
+	    node_get(&e->ask.key.src))
 		return XM_PASS;
 	number = service_choose(&svc, &key, &e->ask.key.src, xm_flow_hash(&e->ask.key));
 	b = number ? backend_get(number) : 0;
