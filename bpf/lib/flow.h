@@ -112,6 +112,14 @@ static __always_inline int flow_begins_anew(const struct flow_ask *ask, const st
 	       f->flags & (XM_FLOW_FIN_ORIG | XM_FLOW_FIN_REPLY | XM_FLOW_RST);
 }
 
+/* Both sides have closed it, or one has reset it: kept only for what is still on its way. */
+static __always_inline int flow_has_ended(const struct xm_flow *f)
+{
+	const __u8 fins = XM_FLOW_FIN_ORIG | XM_FLOW_FIN_REPLY;
+
+	return f->flags & XM_FLOW_RST || (f->flags & fins) == fins;
+}
+
 /* The key of the other entry of the flow that @f is one of. */
 static __always_inline void flow_partner(const struct xm_flow_key *key, const struct xm_flow *f,
 					 struct xm_flow_key *ret_key)
