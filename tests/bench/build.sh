@@ -54,6 +54,9 @@ if [ -e "$product/gen/xmesh.skel.h" ]; then
 	skeleton wrapper
 	! is_old "$out/prog_bench" "$here/wrapper.h" "$top"/tests/prog/*.[ch] "$product/gen/xmesh.skel.h" ||
 		rm -f "$out/prog_bench"
+	[ ! "$product/libxmesh.a" -nt "$out/control_bench" ] || rm -f "$out/control_bench"
+	read -ra libraries < <(pkg-config --cflags --libs libbpf libmnl libuv json-c yaml-0.1 smartcols libsystemd libxxhash)
+	tool control_bench -I"$top/user" -I"$product/gen" "$product/libxmesh.a" "${libraries[@]}" -lelf -lz
 	tool prog_bench -I"$top/user" -I"$top/tests" -I"$product/gen" "$top"/tests/prog/{fix,fix_service,pkt,tunnelkey}.c \
 		-lbpf -lelf -lz
 fi

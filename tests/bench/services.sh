@@ -141,6 +141,13 @@ one_cpu() { # one_cpu BENCH VARIANT ROUND: rr or crr on one CPU
 rr_tool() { # rr_tool rr|crr LINE ADDRESS TAG OPTION...
 	local mode=$1
 	[ "$mode" = crr ] || mode=block
+	# The server still knows the last minute's ports (TIME_WAIT), with the timestamps that their client
+	# used for its peer: for a socket that is the backend, for packets the VIP. One port for both would
+	# wait for a second SYN.
+	case "$*" in
+	*--cgroup*) in_ns "$2-p1" sysctl -qw net.ipv4.ip_local_port_range="1024 32000" ;;
+	*) in_ns "$2-p1" sysctl -qw net.ipv4.ip_local_port_range="33000 65000" ;;
+	esac
 	"$out/rr" --mode "$mode" --client "$(ns "$2-p1")" --server "$(ns "$2-p2")" --addr "$3" \
 		--cpus "$bench_cpu,$bench_cpu" --seconds "$seconds" --tag "$4" "${@:5}" >>"$results"
 }
@@ -149,7 +156,7 @@ connects() { # connects VARIANT-N ROUND
 	local n=${1#*-} to
 	to=(--to "$(vip_of "$n")" --to-port 80)
 	case $1 in socket-*) to+=(--cgroup "$cgroup") ;; esac
-	rr_tool crr "svc$n" "$(addr 4 2)" "\"variant\":\"$1\",\"round\":$2" "${to[@]}"
+	rr_tool crr "svc$n" "$(addr 4 2)" "\"variant\":\"$1\",\"round\":$2" --fifo "${to[@]}"
 }
 
 pairs() { # pairs ROUND
