@@ -28,7 +28,10 @@ reads=("status" "map list" "map dump xm_routes" "map dump xm_nodes" "map dump xm
 	"map dump xm_config" "map dump xm_peer_stats" "map dump xm_node_names" "map dump xm_clusters"
 	"map get xm_pods 10.1.1.2" "map get xm_nodes 192.0.2.21" "map get xm_routes 10.2.1.0/24"
 	"route list" "route get 10.2.1.2" "route get fd00:10:3:1::9" "endpoint list" "peer list" "peer get west"
-	"feed list" "config check" "version")
+	"feed list" "config check" "version" "service list" "service get shop/checkout" "flow list"
+	"map dump xm_services" "map get xm_services 10.96.123.168" "map dump xm_backends" "map dump xm_service_names"
+	"map dump xm_vip_filter" "map dump xm_paths" "map dump xm_probes" "map dump xm_flows" "map dump xm_affinity"
+	"map dump xm_sock_origin" "map dump xm_frags" "map dump xm_flow_hint")
 for c in "${reads[@]}"; do
 	# shellcheck disable=SC2086
 	t "$c" plain $c
@@ -48,7 +51,35 @@ counts() { # tests/data: 3 nodes, 11 services, 18 slices in west
 		jq -e '[.. | numbers] | (index(3) != null) and (index(11) != null) and (index(18) != null)'
 }
 t "feed check counts what kubectl gave" counts
-t "feed diff of what runs: nothing" exits 0 lab_x east-1 feed diff "$LAB_DIR/feeds/west"
+unchanged() {
+	local feed
+	for feed in east west north; do
+		x --json feed diff "$LAB_DIR/feeds/$feed" | tee -a /dev/stderr | jq -e '.accepted and .changes == []'
+	done
+}
+t "feed diff of what runs: nothing" unchanged
+service_diff() { # one backend of shop/legacy has another address
+	mkdir -p "$LAB_DIR/proposed"
+	jq '(.items[] | select(.kind == "EndpointSlice" and .metadata.labels["kubernetes.io/service-name"] == "legacy") |
+		.endpoints[0].addresses[0]) = "10.2.1.77"' "$LAB_TOP/tests/data/west.json" >"$LAB_DIR/proposed/west.json"
+	x feed diff "$LAB_DIR/proposed" west
+	x --json feed diff "$LAB_DIR/proposed" west >"$LAB_DIR/changes"
+	jq -e '.changes | map(.kind + " " + .name) == ["service shop/legacy"]' "$LAB_DIR/changes"
+	jq -e '.changes[0] | .change == "~" and (.after | test("10.2.1.77:8000/tcp")) and (.before | test("77") | not)' \
+		"$LAB_DIR/changes"
+}
+t "feed diff tells which services change" service_diff
+shares() { # two ports and two families: in each, all backends together get all new connections
+	x service get shop/checkout
+	x --json service get shop/checkout >"$LAB_DIR/checkout"
+	jq -e '.frontends | map(select(.scope == "client")) | length == 4' "$LAB_DIR/checkout"
+	jq -e '[.backends[] | select(.slots > 0)] | length > 0 and all(.weight <= .slots)' "$LAB_DIR/checkout"
+	jq -e '[.frontends[] | select(.scope == "client") | .slots] | add as $slots |
+		input | [.backends[].weight] | add == $slots' "$LAB_DIR/checkout" "$LAB_DIR/checkout"
+}
+t "service get: shares of several ports and both families" shares
+t "a service that is not there: exit status 3" exits 3 lab_x east-1 service get shop/nothing
+t "a service without its namespace: exit status 2" exits 2 lab_x east-1 service get checkout
 t "endpoint list has both pods" lab_pods_known east-1
 t "route get names cluster, node and mode" eval 'x route get 10.2.1.2 | grep -w west | grep -w west-1 | grep -qw tunnel'
 t "status tells that the agent runs" eval 'x status | grep -qiE "agent.*(running|ready|pid)"'
