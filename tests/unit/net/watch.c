@@ -32,6 +32,8 @@ static bool wait_for(struct seen *seen, unsigned int n)
 
 	uv_timer_init(&seen->loop, &timer);
 	timer.data = &late;
+	/* The loop's clock stood still while we did other things. */
+	uv_update_time(&seen->loop);
 	uv_timer_start(&timer, on_deadline, 5000, 0);
 	while (seen->n < n && !late)
 		uv_run(&seen->loop, UV_RUN_ONCE);
@@ -48,6 +50,7 @@ static void run_for(struct seen *seen, uint64_t ms)
 
 	uv_timer_init(&seen->loop, &timer);
 	timer.data = &over;
+	uv_update_time(&seen->loop);
 	uv_timer_start(&timer, on_deadline, ms, 0);
 	while (!over)
 		uv_run(&seen->loop, UV_RUN_ONCE);
