@@ -24,6 +24,15 @@ static uint64_t idle_s(uint64_t seen_ns)
 	return now > seen_ns ? (now - seen_ns) / 1000000000u : 0;
 }
 
+/* "netns COOKIE" for clients at sockets (bpf/socket.h), no address begins so; else the address. */
+static const char *client_text(const struct xm_addr *client, char buf[ADDR_TEXT_MAX])
+{
+	if (client->d[0] < UINT64_MAX - 1)
+		return addr_format(client, buf);
+	snprintf(buf, ADDR_TEXT_MAX, "netns %llu", (unsigned long long)client->d[1]);
+	return buf;
+}
+
 int mapview_affinity(struct mapview_out *out, struct err *err)
 {
 	static const struct emit_column columns[] = {
@@ -47,7 +56,7 @@ int mapview_affinity(struct mapview_out *out, struct err *err)
 		if (!mapview_wants_addr(out, &k->client))
 			continue;
 		mapview_row(out);
-		emit_cell_text(out->emit, addr_format(&k->client, text));
+		emit_cell_text(out->emit, client_text(&k->client, text));
 		emit_cell_number(out->emit, k->service);
 		emit_cell_number(out->emit, ntohs(k->port));
 		emit_cell_text(out->emit, serviceview_proto(k->proto, proto));

@@ -73,6 +73,10 @@ static void the_rest(void **state)
 	MAPS_EXPECT(&m, PLANE_xm_affinity, NULL, 1, "\"client\": \"10.1.1.2\"", "\"service\": 4", "\"port\": 80",
 		    "\"protocol\": \"udp\"", "\"scope\": \"client\"", "\"backend\": 9", "\"idle_s\": 72");
 	maps_expect(&m, PLANE_xm_affinity, &other, 0, NULL, 0);
+	client.client.d[0] = UINT64_MAX - 1;
+	client.client.d[1] = 4242;
+	put(&m, PLANE_xm_affinity, &client, &chosen);
+	MAPS_EXPECT(&m, PLANE_xm_affinity, NULL, 2, "\"client\": \"netns 4242\"");
 	MAPS_EXPECT(&m, PLANE_xm_sock_origin, NULL, 1, "\"cookie\": 77", "\"peer\": \"[fd00:2::2]:8080\"",
 		    "\"vip\": \"[fd11::1]:80\"", "\"backend\": 9");
 	maps_expect(&m, PLANE_xm_sock_origin, &other, 0, NULL, 0);
