@@ -21,7 +21,7 @@ CFLAGS += -std=gnu11 $(WARN)
 LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
 
-BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-parameter -Iinclude -Ibpf/lib \
+BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v2 -O2 -g -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter -Iinclude -Ibpf/lib \
 	-I/usr/include/$(MULTIARCH) -D__BPF__
 
 USER_SRC := $(filter-out user/cli/main.c,$(wildcard user/*/*.c))
