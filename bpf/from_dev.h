@@ -11,6 +11,7 @@
 #include "route.h"
 #include "source.h"
 #include "translate.h"
+#include "vip_node.h"
 
 /* The outer source that the device stored when it took the headers off. 0 or -1. */
 static __always_inline int tunnel_origin(struct __sk_buff *skb, struct xm_addr *ret_addr,
@@ -29,8 +30,7 @@ static __always_inline int tunnel_origin(struct __sk_buff *skb, struct xm_addr *
 	return 0;
 }
 
-static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_config *cfg,
-					       struct scene *s)
+__noinline int from_dev(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
 {
 	void *data, *data_end;
 	struct xm_route *route;
@@ -40,6 +40,8 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 	struct ethhdr *eth;
 	__u32 vni;
 
+	if (!cfg || !s)
+		return XM_DROP_INTERNAL;
 	pull_headers(skb, pull_bare(skb));
 	if (tunnel_origin(skb, &s->outer_src, &vni))
 		return XM_DROP_UNKNOWN_PEER;
@@ -70,13 +72,19 @@ static __always_inline enum xm_reason from_dev(struct __sk_buff *skb, struct xm_
 	}
 	reason = source_check_peer(cfg, node, s, data, data_end,
 				   ip_l4(&s->ip, ETH_HLEN), &route);
-	if (reason != XM_PASS)
+	if (reason == XM_DROP_PEER_SOURCE && vip_may_be_tunnelled(s)) {
+		s->vip = VIP_TUNNEL;
+		s->entry = node->number;
+	} else if (reason != XM_PASS) {
 		return reason;
-	if (route)
-		clamp_handshake(skb, s, ETH_HLEN, route->mtu);
+	}
 	/* A foreign VTEP need not know our inner MAC: the packet was for us all the same. */
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
+	if (s->vip)
+		return XM_PASS;
+	if (route)
+		clamp_handshake(skb, s, ETH_HLEN, route->mtu);
 	pod = pod_get(&s->ip.dst);
 	if (!pod)
 		return xm_addr_eq(&s->ip.dst, s->ip.is_v4 ? &cfg->addr4 : &cfg->addr6) ?
@@ -99,13 +107,17 @@ SEC("tc")
 int xm_from_dev(struct __sk_buff *skb)
 {
 	struct xm_config *cfg = config_get();
+	enum xm_reason reason;
 	struct scene s;
 
 	/* Without settings nobody can be believed, and this device carries nothing but the mesh. */
 	if (!cfg)
 		return TC_ACT_SHOT;
 	scene_init(&s, skb, XM_HOOK_FROM_DEV);
-	return verdict_tc(skb, &s, from_dev(skb, cfg, &s));
+	reason = from_dev(skb, cfg, &s);
+	if (s.vip)
+		reason = vip_from_tunnel(skb, cfg, &s, s.entry, s.cluster);
+	return verdict_tc(skb, &s, reason);
 }
 
 #endif

@@ -191,7 +191,7 @@ boot() { # KERNEL TEST
 	make_initrd "$tree" "$work" "$2"
 	accel=(-accel 'tcg,thread=multi' -cpu max)
 	! kvm_works "$vmlinuz" "$work" || accel=(-accel kvm -cpu 'host,-arch-capabilities')
-	timeout -s KILL "${VM_TIMEOUT:-420}" qemu-system-x86_64 -machine pc -nodefaults -no-user-config \
+	timeout -s KILL "${VM_TIMEOUT:-560}" qemu-system-x86_64 -machine pc -nodefaults -no-user-config \
 		-display none -no-reboot -monitor none "${accel[@]}" -smp 2 -m 1024 \
 		-object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng \
 		-serial "file:$work/console" -chardev stdio,id=out,signal=off -serial chardev:out \

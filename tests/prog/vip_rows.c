@@ -22,6 +22,10 @@
 	{                                                                                          \
 		.prog = FROM_NET, .in_if = IF_UL                                                   \
 	}
+#define OUT_OF_WEST                                                                                \
+	{                                                                                          \
+		.prog = FROM_DEV, .in_if = IF_DEV, .key = { "192.0.2.3", VNI }                     \
+	}
 #define FROM_A                                                                                     \
 	{                                                                                          \
 		.prog = FROM_POD, .in_if = IF_A                                                    \
@@ -294,6 +298,34 @@ const struct row vip_rows[] = {
 	  .reason = XM_FWD_VIP, .note = XM_FLOW_UNRECORDED, .peer = NODE_WEST,
 	  .before = spend_flows, .after = give_flows,
 	  .out = PKT(X_OUT4, IP4(CLIENT, VIP, .ttl = 63), UDP(40000, 80), DATA(40)) },
+	{ "another packet of that flow makes no new one", FROM_UL,
+	  PKT(ETH(), IP4(CLIENT, VIP), UDP(40000, 80), DATA(40)), .verdict = REDIRECT,
+	  .reason = XM_FWD_VIP, .peer = NODE_WEST, .before = west_has_it,
+	  .out = PKT(OUT4(), IP4(CLIENT, VIP, .ttl = 63), UDP(40000, 80), DATA(40)) },
+	{ "a packet to a VIP goes on to its node over IPv6", FROM_UL,
+	  PKT(ETH(), IP6(CLIENT6, VIP6), UDP(40000, 80), DATA(40)), .verdict = REDIRECT,
+	  .reason = XM_FWD_VIP, .note = XM_FLOW_NEW, .peer = NODE_WEST, .before = at_tc,
+	  .out = PKT(OUT4(), IP6(CLIENT6, VIP6, .ttl = 63), UDP(40000, 80), DATA(40)) },
+	{ "a packet to a VIP whose TTL is over is left to the kernel", FROM_UL,
+	  PKT(ETH(), IP4(CLIENT, VIP, .ttl = 1), UDP(40000, 80), DATA(40)), .verdict = TO_STACK,
+	  .reason = XM_STACK_TTL, .note = XM_FLOW_NEW, .peer = NODE_WEST, .before = at_tc },
+	{ "a later fragment to a VIP whose first was not seen is dropped", FROM_UL,
+	  PKT(ETH(), IP4(CLIENT, VIP, .proto = IPPROTO_UDP, .frag_off = 100), DATA(40)),
+	  .verdict = SHOT, .reason = XM_DROP_FRAGMENT, .before = at_tc },
+	{ "behind xmesh0, what an entry node sends is given to a pod", OUT_OF_WEST,
+	  PKT(ETH(), IP4(CLIENT, VIP, .ttl = 60), UDP(40000, 80), DATA(40)), .verdict = REDIRECT,
+	  .reason = XM_FWD_LOCAL, .notes = { { XM_FLOW_NEW, 2 }, { XM_TRANSLATED, 1 } },
+	  .peer = NODE_WEST, .before = at_tc,
+	  .out = PKT(TO_A, IP4(CLIENT, "10.1.0.2", .ttl = 59), UDP(40000, 8080), DATA(40)),
+	  .after = is_node_flow },
+	{ "behind xmesh0, a VIP that west does not have is not believed", OUT_OF_WEST,
+	  PKT(ETH(), IP4(CLIENT, VIP_HERE), UDP(40000, 80), DATA(40)), .verdict = SHOT,
+	  .reason = XM_DROP_PEER_SOURCE, .peer = NODE_WEST, .before = at_tc },
+	{ "behind xmesh0, a reply of a flow that was sent there goes out to the client", OUT_OF_WEST,
+	  PKT(ETH(), IP4(VIP, CLIENT), UDP(80, 40000), DATA(40)), .verdict = REDIRECT,
+	  .reason = XM_FWD_VIP_REPLY, .peer = NODE_WEST, .before = west_has_it_and_route,
+	  .after = unroute,
+	  .out = PKT(ETH(), IP4(VIP, CLIENT, .ttl = 63), UDP(80, 40000), DATA(40)) },
 };
 
 const size_t n_vip_rows = ARRAY_SIZE(vip_rows);
