@@ -11,6 +11,9 @@
 #include "core/log.h"
 #include "feed/feed.h"
 
+/* Twice what a feed waits between two looks (feed/dir.c). */
+#define WELL_MS 60000u
+
 struct cluster_feed {
 	struct feeds *feeds;
 	size_t slot;
@@ -74,9 +77,17 @@ static uint64_t age_ms(const struct feeds *feeds, const struct cluster_feed *f)
 	return uv_now(feeds->loop) - (f->good_ms ? f->good_ms : f->since_ms);
 }
 
+/* A feed that is well is looked at only so often when nothing tells of a change: that is no age. */
+static uint64_t stale_after_ms(const struct feeds *feeds, const struct cluster_feed *f)
+{
+	bool well = f->answered && !f->error;
+
+	return well ? MAX(feeds->config->stale_after_ms, WELL_MS) : feeds->config->stale_after_ms;
+}
+
 static bool is_stale(const struct feeds *feeds, const struct cluster_feed *f)
 {
-	return f->feed && age_ms(feeds, f) >= feeds->config->stale_after_ms;
+	return f->feed && age_ms(feeds, f) >= stale_after_ms(feeds, f);
 }
 
 static void settle(struct feeds *feeds)
@@ -317,10 +328,11 @@ void feeds_stale(const struct feeds *feeds, bool *ret_stale)
 
 uint64_t feeds_stale_in_ms(const struct feeds *feeds)
 {
-	uint64_t next_ms = UINT64_MAX, after_ms = feeds->config->stale_after_ms;
+	uint64_t next_ms = UINT64_MAX;
 
 	for (size_t i = 0; i < feeds->n; i++) {
 		const struct cluster_feed *f = feeds->v[i];
+		uint64_t after_ms = stale_after_ms(feeds, f);
 
 		if (f->feed && after_ms != UINT64_MAX && !is_stale(feeds, f))
 			next_ms = MIN(next_ms, after_ms - age_ms(feeds, f));

@@ -53,6 +53,7 @@ struct agent {
 	bool stale[1 << 16];           /* by cluster of the mesh, for the turn that runs */
 	uint64_t flow_entries, flows_evicted; /* as the last sweep found them */
 	uint64_t sockets_ended;        /* since the start */
+	bool hidden_told;              /* processes whose sockets cannot be ended; it stays so */
 	struct check_job *check_job;   /* running on a worker, NULL = none */
 	bool checked;                  /* at least once */
 	bool ready;                    /* READY=1 was said */

@@ -129,6 +129,11 @@ static void on_ended(void *user, int code, const struct destroy_result *result, 
 		return;
 	}
 	agent->sockets_ended += result->destroyed;
+	if (result->hidden && !agent->hidden_told) {
+		agent->hidden_told = true;
+		log_warn("%zu processes may not be looked at (CAP_SYS_PTRACE is missing): connections of their "
+			 "pods to lost backends end by their own timeouts", result->hidden);
+	}
 	if (result->unsupported && result->matched)
 		log_warn("%zu sockets are connected to lost backends, and this kernel cannot end them "
 			 "(CONFIG_INET_DIAG_DESTROY): their owners notice by their own timeouts", result->matched);
