@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * How fast global services get into real maps: 10 000 services of 10 backends each, cold, and one
- * changed backend. A BPF file system of its own; nothing is attached. One JSON line each.
+ * changed backend; the maps alone (balance_*), and from the snapshot on, merge and maps (services_*).
+ * A BPF file system of its own; nothing is attached. One JSON line each.
  */
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 
 #include <arpa/inet.h>
 
+#include "model/services.h"
 #include "plane/balance.h"
 
 #define N_SERVICES 10000
@@ -106,6 +109,112 @@ static int run(const struct plane *plane, struct service **services, struct err 
 	return code;
 }
 
+/* ---- from the snapshot on ---- */
+
+static struct snapshot *snapshot_make(void)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	s->n_services = s->n_slices = N_SERVICES;
+	s->services = calloc(N_SERVICES, sizeof(*s->services));
+	s->slices = calloc(N_SERVICES, sizeof(*s->slices));
+	for (uint32_t i = 0; i < N_SERVICES; i++) {
+		struct service_object *v = &s->services[i];
+		struct slice_object *slice = &s->slices[i];
+
+		strcpy(v->space, "bench");
+		snprintf(v->name, sizeof(v->name), "service-%05u", i);
+		v->has_service = v->global = v->shared = true;
+		v->n_vips = v->n_ports = 1;
+		v->vips = calloc(1, sizeof(*v->vips));
+		v->vips->addr = xm_addr_v4(htonl(0x0b000000 + i));
+		v->ports = calloc(1, sizeof(*v->ports));
+		*v->ports = (struct port_object){ .port = 80, .proto = 6 };
+		strcpy(slice->space, v->space);
+		strcpy(slice->service, v->name);
+		slice->n_ports = 1;
+		slice->ports = calloc(1, sizeof(*slice->ports));
+		*slice->ports = (struct port_object){ .port = 8080, .proto = 6 };
+		slice->n_endpoints = N_BACKENDS;
+		slice->endpoints = calloc(N_BACKENDS, sizeof(*slice->endpoints));
+		for (uint32_t k = 0; k < N_BACKENDS; k++)
+			slice->endpoints[k] = (struct endpoint_object){
+				.addr = xm_addr_v4(htonl(0x0a000000 + i * 16 + k)),
+				.ready = true, .serving = true, .node = strdup("node-1") };
+	}
+	snapshot_finish(s);
+	return s;
+}
+
+/* One turn: merge and maps. */
+static int turn(struct services *services, const struct services_input *input, struct balance *balance,
+		uint64_t wall_s, double *ret_update_ms, double *ret_ms, size_t *ret_n, struct err *err)
+{
+	const struct service *const *list;
+	struct balance_result result;
+	double start = now_ms();
+	int code;
+
+	code = services_update(services, input, err);
+	*ret_update_ms = now_ms() - start;
+	if (code)
+		return code;
+	list = services_list(services, ret_n);
+	code = balance_sync(balance, list, *ret_n, 0, wall_s, &result, err);
+	*ret_ms = now_ms() - start;
+	*ret_n = result.services;
+	balance_result_done(&result);
+	return code;
+}
+
+static int run_whole(const struct plane *plane, struct err *err)
+{
+	struct config_cluster config = { .name = "bench", .id = 1 };
+	struct mesh_cluster cluster = { .config = &config, .own = true, .snapshot = snapshot_make() };
+	struct mesh mesh = { .clusters = &cluster, .n_clusters = 1 };
+	struct service_node node = { .cluster = 1, .name = "node-1", .number = 1, .health = NODE_UP,
+				     .outer = xm_addr_v4(htonl(0xc0000201)), .own = true };
+	bool stale[1] = { false };
+	struct services_input input = { &mesh, &node, 1, stale };
+	double took[ROUNDS], merged[ROUNDS];
+	struct snapshot *snapshot = (struct snapshot *)cluster.snapshot;
+	struct services *services;
+	struct balance *balance;
+	size_t n;
+	int code;
+
+	code = services_new(&services);
+	if (code)
+		return err_set(err, code, "out of memory");
+	code = balance_new(plane, 0, &balance, err);
+	if (code)
+		return code;
+	code = turn(services, &input, balance, 1, merged, took, &n, err);
+	if (!code && n != N_SERVICES)
+		code = err_set(err, -EINVAL, "%zu services of %d came", n, N_SERVICES);
+	if (!code)
+		printf("{\"what\":\"services_cold\",\"services\":%zu,\"merge_ms\":%.1f,\"ms\":%.1f}\n", n,
+		       *merged, *took);
+	for (int i = 0; !code && i < ROUNDS; i++) {
+		snapshot->slices[i * 97 % N_SERVICES].endpoints[N_BACKENDS - 1].addr.b[13] ^= 0x80;
+		/* The feed's part, not this one's: not measured. */
+		snapshot_finish(snapshot);
+		code = turn(services, &input, balance, 2, &merged[i], &took[i], &n, err);
+		if (!code && n != 1)
+			code = err_set(err, -EINVAL, "one endpoint changed, and %zu services", n);
+	}
+	qsort(took, ROUNDS, sizeof(*took), by_value);
+	qsort(merged, ROUNDS, sizeof(*merged), by_value);
+	if (!code)
+		printf("{\"what\":\"services_one_change\",\"merge_ms\":%.3f,\"median_ms\":%.3f,"
+		       "\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
+		       merged[ROUNDS / 2], took[ROUNDS / 2], took[ROUNDS * 99 / 100], took[ROUNDS - 1]);
+	balance_free(balance);
+	services_free(services);
+	snapshot_free(snapshot);
+	return code;
+}
+
 int main(void)
 {
 	struct service *services[N_SERVICES];
@@ -126,6 +235,13 @@ int main(void)
 		code = run(&plane, services, &err);
 		plane_close(&plane);
 		plane_purge(bpffs, "bench", NULL);
+	}
+	if (!code)
+		code = plane_load(bpffs, "whole", &plane, &err);
+	if (!code) {
+		code = run_whole(&plane, &err);
+		plane_close(&plane);
+		plane_purge(bpffs, "whole", NULL);
 	}
 	umount2(bpffs, MNT_DETACH);
 	rmdir(bpffs);
