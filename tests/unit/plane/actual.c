@@ -94,6 +94,27 @@ static void a_node_state_is_read_and_a_wrong_number_said(void **state)
 	host_clean(&plane);
 }
 
+static void paths_that_are_zero_are_none(void **state)
+{
+	struct xm_path path;
+	struct wanted *actual;
+	struct plane plane;
+
+	host_need_root();
+	plane = host_load();
+	memset(&path, 0, sizeof(path));
+	path.own_mac[5] = 1;
+	put(&plane, PLANE_xm_paths, 4, &path);
+	put(&plane, PLANE_xm_paths, XM_MAX_NODES - 1, &path);
+	assert_done(actual_read(&plane, &actual, &err));
+	assert_int_equal(actual->n_paths, 2);
+	assert_int_equal(actual->paths[0].number, 4);
+	assert_int_equal(actual->paths[1].number, XM_MAX_NODES - 1);
+	assert_memory_equal(&actual->paths[1].path, &path, sizeof(path));
+	wanted_free(actual);
+	host_clean(&plane);
+}
+
 static void every_map_has_its_description(void **state)
 {
 	struct map_info info;
@@ -125,6 +146,7 @@ int main(void)
 		cmocka_unit_test(mtus_lowered_are_counted_over_hooks),
 		cmocka_unit_test(a_node_without_counters_of_its_own_shares_other),
 		cmocka_unit_test(a_node_state_is_read_and_a_wrong_number_said),
+		cmocka_unit_test(paths_that_are_zero_are_none),
 		cmocka_unit_test(every_map_has_its_description),
 	};
 

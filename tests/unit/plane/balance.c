@@ -133,6 +133,44 @@ static void a_service_comes_changes_and_goes(void **state)
 	host_clean(&plane);
 }
 
+static void a_backend_that_is_down_is_lost_once(void **state)
+{
+	struct service_tables *tables;
+	struct balance_result r;
+	static struct scene s[1];
+	struct balance *b;
+	struct plane plane;
+
+	host_need_root();
+	plane = host_load();
+	assert_done(balance_new(&plane, 0, &b, &err));
+	scene(s, "web", 0x0b000001, 1, 3);
+	for (int i = 0; i < 3; i++)
+		s->backends[i].port_name = 77;
+	r = sync_ok(b, s, 1, 0);
+	balance_result_done(&r);
+	assert_done(balance_read(&plane, &tables, &err));
+	assert_int_equal(tables->services[0].n_frontends, 1);
+	assert_int_equal(tables->services[0].frontends[0].port_name, 77);
+	service_tables_free(tables);
+
+	s->backends[2].state = XM_BACKEND_DOWN;
+	s->backends[2].why = XM_WHY_NODE_DOWN;
+	s->pool.n_targets = 2;
+	s->service.version++;
+	r = sync_ok(b, s, 1, 1);
+	assert_int_equal(r.n_lost, 1);
+	assert_int_equal(balance_backend(b, r.lost[0])->state, XM_BACKEND_DOWN);
+	assert_true(xm_addr_eq(&balance_backend(b, r.lost[0])->addr, &s->backends[2].addr));
+	balance_result_done(&r);
+	s->service.version++;
+	r = sync_ok(b, s, 1, 2);
+	assert_int_equal(r.n_lost, 0);
+	balance_result_done(&r);
+	balance_free(b);
+	host_clean(&plane);
+}
+
 static void a_frontend_that_goes_over_is_never_missing(void **state)
 {
 	static struct scene s[2];
@@ -318,6 +356,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_comes_changes_and_goes),
+		cmocka_unit_test(a_backend_that_is_down_is_lost_once),
 		cmocka_unit_test(a_frontend_that_goes_over_is_never_missing),
 		cmocka_unit_test(a_reader_beside_the_writer_finds_only_its_own_backends),
 		cmocka_unit_test(ten_thousand_services_take_less_than_256_mb),

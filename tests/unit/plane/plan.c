@@ -85,7 +85,7 @@ static char *letters(const struct wanted *wanted, const struct wanted *actual)
 	static const char map_letters[PLANE_MAP_COUNT] = {
 		[PLANE_xm_config] = 'C', [PLANE_xm_node_names] = 'n', [PLANE_xm_clusters] = 'c',
 		[PLANE_xm_nodes] = 'a', [PLANE_xm_routes] = 'r', [PLANE_xm_ifaces] = 'i',
-		[PLANE_xm_pods] = 'p',
+		[PLANE_xm_pods] = 'p', [PLANE_xm_paths] = 't',
 	};
 	static char text[256];
 	struct plan *plan;
@@ -229,6 +229,27 @@ static void a_length_out_of_use_keeps_its_slot_until_its_routes_are_gone(void **
 	free(a);
 }
 
+static void a_path_comes_before_the_node_and_goes_after_it(void **state)
+{
+	struct state *w = state_new(), *a = state_new();
+	struct wanted_path paths[2] = { { .number = 5 }, { .number = 5 } };
+
+	paths[0].path.own_mac[5] = 1;
+	w->w.paths = &paths[0];
+	w->w.n_paths = 1;
+	assert_string_equal(letters(&w->w, NULL), "+C+n+c+t+a+r+r+p+i");
+	assert_string_equal(letters(&w->w, &a->w), "+t");
+	a->w.paths = &paths[1];
+	a->w.n_paths = 1;
+	assert_string_equal(letters(&w->w, &a->w), "~t");
+	paths[1] = paths[0];
+	assert_string_equal(letters(&w->w, &a->w), "");
+	w->w.n_paths = w->w.n_nodes = 0;
+	assert_string_equal(letters(&w->w, &a->w), "-a-t");
+	free(w);
+	free(a);
+}
+
 static void a_change_of_settings_is_one_put(void **state)
 {
 	struct state *w = state_new(), *a = state_new();
@@ -319,6 +340,7 @@ int main(void)
 		cmocka_unit_test(pods_put_by_hand_are_kept),
 		cmocka_unit_test(a_new_prefix_length_has_its_slot_before_its_routes),
 		cmocka_unit_test(a_length_out_of_use_keeps_its_slot_until_its_routes_are_gone),
+		cmocka_unit_test(a_path_comes_before_the_node_and_goes_after_it),
 		cmocka_unit_test(a_change_of_settings_is_one_put),
 		cmocka_unit_test(a_table_out_of_order_is_refused),
 		cmocka_unit_test(every_operation_has_its_line_for_people),
