@@ -9,12 +9,26 @@ t_begin
 py=$LAB_TOP/tests/e2e/packets.py
 LAB_NODES="east-1 west-1"
 lab_up
+lab_service east web 20 ""
+lab_service west web 20 "west-1a west-1b"
 
 stop=$LAB_DIR/stop
 lab_bg west-1a stream4-server "$py" stream-server 7001
 lab_bg west-1a stream6-server "$py" stream-server 7002
 lab_wait 5 lab_listens west-1a 7001
 lab_wait 5 lab_listens west-1a 7002
+for pod in west-1a west-1b; do
+	lab_bg "$pod" "vip-server-$pod" "$py" stream-server 9090
+	lab_wait 5 lab_listens "$pod" 9090
+done
+web=$(lab_vip east 20 4)
+served() {
+	local backends
+	backends=$(lab_x east-1 service get lab/web)
+	grep -qwF "$(lab_addr west-1a 4)" <<<"$backends" && grep -qwF "$(lab_addr west-1b 6)" <<<"$backends"
+}
+lab_wait 10 served
+lab_wait 10 lab_pods_known east-1
 lab_bg east-1a ping4 "$py" ping "$(lab_addr west-1b 4)" "$stop"
 jobs=$LAB_PID
 lab_bg east-1a ping6 "$py" ping "$(lab_addr west-1b 6)" "$stop"
@@ -22,6 +36,8 @@ jobs="$jobs $LAB_PID"
 lab_bg east-1a stream4 "$py" stream "$(lab_addr west-1a 4)" 7001 "$stop"
 jobs="$jobs $LAB_PID"
 lab_bg east-1a stream6 "$py" stream "$(lab_addr west-1a 6)" 7002 "$stop"
+jobs="$jobs $LAB_PID"
+lab_bg east-1a vip "$py" stream "$web" 7 "$stop"
 jobs="$jobs $LAB_PID"
 
 maps() { # the pinned maps of a node, by kernel id
@@ -31,6 +47,25 @@ ids=$(maps east-1)
 same_maps() {
 	echo "$ids"
 	[ "$ids" != '[]' ] && [ "$(maps east-1)" = "$ids" ]
+}
+# services: numbers and slices as the programs see them; of lab/web, for nodes of the others are not there
+services() {
+	local first
+	lab_x east-1 --json map dump xm_services |
+		jq -cS '.entries[] | select(.service == "lab/web") | del(.age_s)'
+	lab_x east-1 --json map dump xm_backends |
+		jq -cS '.entries[] | select(.service == "lab/web") | del(.age_s)' >"$LAB_DIR/backends"
+	cat "$LAB_DIR/backends"
+	first=$(jq -s 'map(.number) | min' "$LAB_DIR/backends") # it came last: the others have less
+	lab_x east-1 --json map dump xm_maglev | jq -cS ".entries[] | select((.backend | tonumber) >= $first)"
+}
+services >"$LAB_DIR/services"
+same_services() {
+	services | diff "$LAB_DIR/services" - | head -n 5 >"$LAB_DIR/differ"
+	cat "$LAB_DIR/differ"
+	wc -l "$LAB_DIR/services"
+	[ ! -s "$LAB_DIR/differ" ]
+	[ "$(wc -l <"$LAB_DIR/services")" -gt 1000 ]
 }
 killed() {
 	lab_agent_stop east-1 KILL
@@ -48,6 +83,7 @@ back() {
 }
 t "the agents come back" back
 t "and have adopted the pinned maps" same_maps
+t "and the services: the same numbers and slices" same_services
 t "but for what the programs remembered of routes and pods" test "$(epoch)" -gt "$before"
 ended() {
 	lab_agent_stop east-1 TERM
@@ -89,7 +125,23 @@ clean() { # NAME
 t "1 ms ping over the tunnel: 0 lost" clean ping4 '^sent [0-9]{4,} lost 0$'
 t "1 ms ping over the native path: 0 lost" clean ping6 '^sent [0-9]{4,} lost 0$'
 t "TCP over the tunnel: no reset, every byte arrived" clean stream4 '^sent ([0-9]+) arrived \1$'
+t "TCP to a service: no reset, every byte arrived" clean vip '^sent ([0-9]+) arrived \1$'
 t "TCP over the native path: no reset, every byte arrived" clean stream6 '^sent ([0-9]+) arrived \1$'
+
+why_west() { lab_x east-1 service get lab/web | tee -a /dev/stderr | grep -qF "its feed is stale"; }
+state_west() { lab_x east-1 feed list | grep '^west ' | grep -qw "$1"; }
+stale() { # the feed is gone for longer than stale_after: its backends are the last resort, then not
+	LAB_CONFIG='stale_after: 2s' lab_config east-1
+	kill -HUP "$(lab_agent_pid east-1)"
+	lab_wait 5 grep -q 'configuration read again' "$LAB_DIR/log/agent-east-1"
+	mv "$LAB_DIR/feeds/west" "$LAB_DIR/feeds/west.away"
+	lab_wait 10 why_west
+	lab_x east-1 service get lab/web | grep -F 'its feed is stale, and nothing else is left'
+	mv "$LAB_DIR/feeds/west.away" "$LAB_DIR/feeds/west"
+	lab_wait 40 state_west ok
+	lab_wait 5 fails why_west
+}
+t "a stale feed: its backends are the last resort, and as good as others when it is back" stale
 
 again() { # the pod's interface is a new one behind the same addresses; only the CNI knows
 	lab_agent_stop west-1 KILL

@@ -127,7 +127,7 @@ static void on_error(void *user, const struct err *err)
 {
 	struct cluster_feed *f = user;
 	struct feeds *feeds = f->feeds;
-	bool first = !f->answered;
+	bool first = !f->answered, was_well = !first && !f->error;
 
 	log_error("feed of cluster %s (%s) failed, what is known of it stays: %s", f->name,
 		  feeds->admit->slots[f->slot].origin, err->text);
@@ -138,6 +138,8 @@ static void on_error(void *user, const struct err *err)
 	if (first && feeds_are_settled(feeds)) {
 		settle(feeds);
 		feeds->callbacks.changed(feeds->callbacks.user, false);
+	} else if (was_well) {
+		feeds->callbacks.fresh(feeds->callbacks.user);
 	}
 }
 

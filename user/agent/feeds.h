@@ -23,7 +23,7 @@ struct feeds_callbacks {
 	 * prefixes are as they were.
 	 */
 	void (*changed)(void *user, bool services_only);
-	/* A feed that was stale has answered, unchanged. */
+	/* A feed that was stale has answered, unchanged; or one that was well has failed: its age counts. */
 	void (*fresh)(void *user);
 	/* The snapshot of @cluster in pinned state; negative errno when there is none. */
 	int (*recover)(void *user, uint16_t cluster, struct snapshot **ret_snapshot);
