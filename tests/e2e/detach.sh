@@ -125,6 +125,18 @@ t "detach --all --purge leaves nothing behind" purged
 t "and there is no way there, as before" ping_lost east-1a "$w4"
 t "detach --all --purge with nothing there is no error" lab_x east-1 detach --all --purge
 
+with_sockets() { # services and socket programs too
+	LAB_SOCKETS=1 lab_config east-1
+	lab_x east-1 apply
+	[ -n "$(bpftool cgroup show "$(lab_cgroup east-1)")" ]
+	find "$LAB_DIR/bpf/xmesh/east-1/links"
+	find "$LAB_DIR/bpf/xmesh/east-1/links" | grep -q egress
+	lab_x east-1 detach --all --purge
+	[ -z "$(bpftool cgroup show "$(lab_cgroup east-1)")" ]
+	state east-1 | diff "$LAB_DIR/before-east-1" -
+	lab_config east-1
+}
+t "nor of socket programs on a cgroup, nor of those on the way to pods" with_sockets
 with_agent() { # and after an agent that was killed
 	lab_agent_start east-1
 	lab_agent_stop east-1 KILL
