@@ -71,8 +71,8 @@ static void services(enum load load)
 		{ VIP_HERE, 80, IPPROTO_UDP, XM_SCOPE_NODE, .backends = { B_POD_A } },
 		/* West's VIP, of which pod A is a backend. */
 		{ VIP, 80, IPPROTO_UDP, XM_SCOPE_NODE, 2, .backends = { B_POD_A } },
-		{ VIP_EMPTY, 80, IPPROTO_TCP, XM_SCOPE_EDGE },
-		{ VIP_EMPTY6, 80, IPPROTO_TCP, XM_SCOPE_EDGE },
+		{ VIP_EMPTY, 80, IPPROTO_TCP, XM_SCOPE_EDGE, .backends = { 0 } },
+		{ VIP_EMPTY6, 80, IPPROTO_TCP, XM_SCOPE_EDGE, .backends = { 0 } },
 	};
 
 	fix_services_default(load);
