@@ -35,8 +35,9 @@ git ls-files -z | tar --null --files-from=- --ignore-failed-read -cf - | tar -C 
 inside() { # COMMAND: there, without network, as root of a mount of its own (tests make namespaces and
 	# mounts); indented, as it may print TAP too
 	unshare --mount --propagation private --net --pid --fork bash -c "
-		mount --bind '$work/root' '$work/root' && mount -t proc proc '$work/root/proc' &&
-		mount -t sysfs sysfs '$work/root/sys' && mount --bind /dev '$work/root/dev' &&
+		ip link set lo up && mount --bind '$work/root' '$work/root' && mount -t proc proc '$work/root/proc' &&
+		mount -t sysfs sysfs '$work/root/sys' &&
+		mount -t cgroup2 cgroup2 '$work/root/sys/fs/cgroup' && mount --bind /dev '$work/root/dev' &&
 		exec chroot '$work/root' /bin/sh -c 'cd /src && export LANG=C PATH=/usr/sbin:/usr/bin:/sbin:/bin && $1'" 2>&1 | sed 's/^/  /'
 }
 if inside "CFLAGS=\"-O2 -g -Werror\" make -s -j$(nproc) all" && inside "build/xmesh version"; then
