@@ -22,9 +22,9 @@ elif .bench == "prog" then
 	"prog_ns \(.program)/\(.family) \(.flows) \(.ns_median)",
 	"prog_min \(.program)/\(.family) \(.flows) \(.ns_min)",
 	"prog_base \(.program)/\(.family) \(.flows) \(.baseline)"
-elif .what == "balance_cold" then
+elif .what == "services_cold" then
 	"control_ms cold 0 \(.ms)"
-elif .what == "balance_one_change" then
+elif .what == "services_one_change" then
 	"control_ms change 0 \(.median_ms)"
 else
 	empty
