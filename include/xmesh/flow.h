@@ -47,7 +47,7 @@ enum xm_flow_kind { XM_FLOW_POD, XM_FLOW_EDGE, XM_FLOW_NODE };
 
 struct xm_flow {
 	struct xm_addr addr;  /* ORIG: backend; REPLY: VIP. EDGE: unused */
-	__u64 seen_ns;        /* CLOCK_MONOTONIC_COARSE, of the last packet of this direction */
+	__u64 seen_ns;        /* CLOCK_MONOTONIC_COARSE, to the second; of either direction */
 	__u32 backend;        /* number in xm_backends */
 	__u32 generation;     /* of that number when it was chosen */
 	__u32 node;           /* EDGE: where it is sent; NODE: the entry node; 0 = this node */
