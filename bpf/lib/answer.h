@@ -52,16 +52,6 @@ static __always_inline __u64 answer_sum(const struct xm_icmp *icmp, void *data_e
 	return sum;
 }
 
-static __always_inline __u16 answer_fold(__u64 sum)
-{
-	sum = (sum >> 32) + (__u32)sum;
-	sum = (sum >> 32) + (__u32)sum;
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	return ~sum;
-}
-
 /*
  * Behind @eth there is room for the new headers, then what is quoted. @mtu 0: port unreachable. 0 or
  * -1: the frame is shorter than that.
@@ -83,14 +73,14 @@ static __always_inline int answer_put_v4(struct ethhdr *eth, void *data_end, con
 	ip->check = 0;
 	ip->saddr = s->ip.dst.w[3];
 	ip->daddr = s->ip.src.w[3];
-	ip->check = answer_fold(((__be32 *)ip)[0] + (__u64)((__be32 *)ip)[1] + ((__be32 *)ip)[2] +
-				ip->saddr + ip->daddr);
+	ip->check = csum_fold(((__be32 *)ip)[0] + (__u64)((__be32 *)ip)[1] + ((__be32 *)ip)[2] +
+			      ip->saddr + ip->daddr);
 	icmp->type = ICMP4_UNREACHABLE;
 	icmp->code = mtu ? ICMP4_FRAG_NEEDED : ICMP4_PORT_UNREACHABLE;
 	icmp->checksum = 0;
 	icmp->unused = 0;
 	icmp->mtu = bpf_htons(mtu);
-	icmp->checksum = answer_fold(answer_sum(icmp, data_end, quote, 0));
+	icmp->checksum = csum_fold(answer_sum(icmp, data_end, quote, 0));
 	return 0;
 }
 
@@ -117,7 +107,7 @@ static __always_inline int answer_put_v6(struct ethhdr *eth, void *data_end, con
 	sum = (__u64)s->ip.src.w[0] + s->ip.src.w[1] + s->ip.src.w[2] + s->ip.src.w[3];
 	sum += (__u64)s->ip.dst.w[0] + s->ip.dst.w[1] + s->ip.dst.w[2] + s->ip.dst.w[3];
 	sum += (__u64)bpf_htonl(len) + bpf_htonl(IPPROTO_ICMPV6);
-	icmp->checksum = answer_fold(answer_sum(icmp, data_end, quote, sum));
+	icmp->checksum = csum_fold(answer_sum(icmp, data_end, quote, sum));
 	return 0;
 }
 

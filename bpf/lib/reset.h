@@ -9,6 +9,7 @@
 #define BPF_LIB_RESET_H
 
 #include "parse.h"
+#include "rewrite.h"
 #include "verdict.h"
 
 #define RESET_TTL 64
@@ -43,16 +44,6 @@ static __always_inline int reset_read(const struct scene *s, void *data, void *d
 	return 0;
 }
 
-static __always_inline __u16 reset_fold(__u64 sum)
-{
-	sum = (sum >> 32) + (__u32)sum;
-	sum = (sum >> 32) + (__u32)sum;
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	return ~sum;
-}
-
 static __always_inline void reset_put_tcp(struct tcphdr *tcp, const struct scene *s,
 					  const struct reset *r)
 {
@@ -71,7 +62,7 @@ static __always_inline void reset_put_tcp(struct tcphdr *tcp, const struct scene
 	/* The marks of mapped addresses are no part of it. */
 	for (i = s->ip.is_v4 ? 3 : 0; i < 4; i++)
 		sum += (__u64)a->w[i] + b->w[i];
-	tcp->check = reset_fold(sum);
+	tcp->check = csum_fold(sum);
 }
 
 /* The headers of the reset in place of the segment's. 0 or -1. */
@@ -93,8 +84,8 @@ static __always_inline int reset_put(void *data, void *data_end, const struct sc
 		ip->check = 0;
 		ip->saddr = s->ip.dst.w[3];
 		ip->daddr = s->ip.src.w[3];
-		ip->check = reset_fold(((__be32 *)ip)[0] + (__u64)((__be32 *)ip)[1] +
-				       ((__be32 *)ip)[2] + ip->saddr + ip->daddr);
+		ip->check = csum_fold(((__be32 *)ip)[0] + (__u64)((__be32 *)ip)[1] +
+				      ((__be32 *)ip)[2] + ip->saddr + ip->daddr);
 		reset_put_tcp(tcp, s, r);
 	} else {
 		struct ipv6hdr *ip = data + ETH_HLEN;

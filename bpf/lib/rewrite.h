@@ -11,6 +11,17 @@
 #define ECN_ECT0 2
 #define ECN_CE 3
 
+/* The checksum of what sums up to @sum (RFC 1071). */
+static __always_inline __u16 csum_fold(__u64 sum)
+{
+	sum = (sum >> 32) + (__u32)sum;
+	sum = (sum >> 32) + (__u32)sum;
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	return ~sum;
+}
+
 /* RFC 1624, equation 3. */
 static __always_inline void csum_replace(__u16 *csum, __be16 from, __be16 to)
 {

@@ -63,27 +63,23 @@ static __noinline int reply_clashes(const struct scene *s, const struct flow_ask
 	return 0;
 }
 
-/* Both entries of the new flow of @ask to @t. */
-static __noinline int flow_record(const struct scene *s, const struct flow_ask *ask,
-				  const struct target *t)
+/* Both entries of the new flow of @ask to @t, of which @node and @flags are the kind's own. */
+static __always_inline void flow_record_as(const struct scene *s, const struct flow_ask *ask,
+					   const struct target *t, const struct xm_backend *b,
+					   struct scratch *scratch, __u8 kind, __u32 node,
+					   __u8 flags)
 {
-	struct xm_backend *b = t ? backend_get(t->number) : 0;
-	struct scratch *scratch = scratch_get();
-	struct xm_flow *flow;
+	struct xm_flow *flow = &scratch->flow;
 
-	if (!s || !ask || !b || !scratch)
-		return 0;
-	flow_hint(&ask->key.src);
-	flow = &scratch->flow;
 	flow->addr = t->addr;
 	flow->seen_ns = ask->now_ns;
 	flow->backend = t->number;
 	flow->generation = b->generation;
-	flow->node = b->node;
+	flow->node = node;
 	flow->service = b->service;
 	flow->port = t->port;
-	flow->kind = XM_FLOW_POD;
-	flow->flags = flow_bits(ask) | (t->hairpin ? XM_FLOW_HAIRPIN : 0);
+	flow->kind = kind;
+	flow->flags = flow_bits(ask) | flags;
 	flow->cluster = b->cluster;
 	flow->pad = 0;
 	flow_put(s, &ask->key, flow);
@@ -91,6 +87,20 @@ static __noinline int flow_record(const struct scene *s, const struct flow_ask *
 	flow->addr = ask->key.dst;
 	flow->port = ask->key.dport;
 	flow_put(s, &scratch->key, flow);
+}
+
+/* The flow of a pod's packets. */
+static __noinline int flow_record(const struct scene *s, const struct flow_ask *ask,
+				  const struct target *t)
+{
+	struct xm_backend *b = t ? backend_get(t->number) : 0;
+	struct scratch *scratch = scratch_get();
+
+	if (!s || !ask || !b || !scratch)
+		return 0;
+	flow_hint(&ask->key.src);
+	flow_record_as(s, ask, t, b, scratch, XM_FLOW_POD, b->node,
+		       t->hairpin ? XM_FLOW_HAIRPIN : 0);
 	return 0;
 }
 

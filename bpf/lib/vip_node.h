@@ -59,14 +59,12 @@ static __always_inline int node_service(struct scratch *scratch, __u16 cluster)
 	return service_get(key, &scratch->service);
 }
 
-/* Both entries of the new flow of the packet to @t. */
+/* The flow of VIP traffic that came by @entry. */
 __noinline int node_record(const struct xm_config *cfg, const struct scene *s,
 			   const struct target *t, const struct entry *entry)
 {
 	struct scratch *scratch = scratch_get();
 	struct xm_backend *b;
-	struct flow_ask *ask;
-	struct xm_flow *flow;
 
 	if (!cfg || !s || !t || !entry || !scratch)
 		return 0;
@@ -74,24 +72,8 @@ __noinline int node_record(const struct xm_config *cfg, const struct scene *s,
 	if (!b)
 		return 0;
 	flow_hint(&t->addr);
-	ask = &scratch->ask;
-	flow = &scratch->flow;
-	flow->addr = t->addr;
-	flow->seen_ns = ask->now_ns;
-	flow->backend = t->number;
-	flow->generation = b->generation;
-	flow->node = entry->number;
-	flow->service = b->service;
-	flow->port = t->port;
-	flow->kind = XM_FLOW_NODE;
-	flow->flags = flow_bits(ask) | (entry_is_way_back(cfg, entry) ? XM_FLOW_VIA_ENTRY : 0);
-	flow->cluster = b->cluster;
-	flow->pad = 0;
-	flow_put(s, &ask->key, flow);
-	flow_partner(&ask->key, flow, &scratch->key);
-	flow->addr = ask->key.dst;
-	flow->port = ask->key.dport;
-	flow_put(s, &scratch->key, flow);
+	flow_record_as(s, &scratch->ask, t, b, scratch, XM_FLOW_NODE, entry->number,
+		       entry_is_way_back(cfg, entry) ? XM_FLOW_VIA_ENTRY : 0);
 	return 0;
 }
 
