@@ -27,8 +27,8 @@ static size_t add_rows(struct CMUnitTest *tests, size_t n, const struct row *row
 int main(void)
 {
 	size_t max = n_pod_rows + n_net_rows + n_native_rows + n_dev_rows + n_xdp_rows +
-		     n_probe_rows + n_service_rows + n_flow_rows + n_vip_rows + n_loop_tests + n_memo_tests +
-		     n_stack_tests + 1;
+		     n_probe_rows + n_service_rows + n_flow_rows + n_vip_rows +
+		     n_vip_icmp_rows + n_vip_node_rows + n_loop_tests + n_memo_tests + n_stack_tests + 1;
 	auto_free struct CMUnitTest *tests = calloc(max, sizeof(*tests));
 	size_t n = 0;
 	int failed;
@@ -44,6 +44,8 @@ int main(void)
 	n = add_rows(tests, n, service_rows, n_service_rows);
 	n = add_rows(tests, n, flow_rows, n_flow_rows);
 	n = add_rows(tests, n, vip_rows, n_vip_rows);
+	n = add_rows(tests, n, vip_icmp_rows, n_vip_icmp_rows);
+	n = add_rows(tests, n, vip_node_rows, n_vip_node_rows);
 	for (size_t i = 0; i < n_loop_tests; i++)
 		tests[n++] = loop_tests[i];
 	for (size_t i = 0; i < n_memo_tests; i++)

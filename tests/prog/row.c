@@ -131,7 +131,8 @@ static int check_peers(const struct row *row, const struct xm_peer_stat *before,
 
 	for (uint32_t node = 0; node <= NODE_EAST3; node++) {
 		bool moves = node && node == (uint32_t)row->peer;
-		bool tx = moves && (row->run.prog == FROM_POD || row->reason == XM_FWD_VIP ||
+		bool tx = moves && (row->to_peer || row->run.prog == FROM_POD ||
+				    row->reason == XM_FWD_VIP ||
 				    /* The entry node, which has made the flow just before. */
 				    (row->reason == XM_STACK_TTL && row->note == XM_FLOW_NEW) ||
 				    row->reason == XM_ANSWER_TOO_BIG),

@@ -44,6 +44,7 @@ struct row {
 	uint32_t packets;        /* counted; 1 */
 	const struct layer *out; /* NULL = as it came */
 	enum node peer;          /* whose counters move; 0 = nobody's */
+	bool to_peer;            /* the packet goes there, which the hook and reason do not tell */
 	const struct expected_event *event; /* more about the event, where one is due */
 	void (*config)(struct xm_config *config);
 	void (*before)(enum load load);
@@ -53,13 +54,18 @@ struct row {
 /* Run the row; fails the cmocka test with sentences on stderr. */
 void row_run(const struct row *row);
 
+/* Send @layers through @run's program, whatever becomes of it. */
+void send_packet(const struct run *run, const struct layer *layers);
+
 /* Reasons that no packet has had yet, named on stderr; the number of those. */
 size_t rows_unreached(void);
 
 extern const struct row pod_rows[], net_rows[], native_rows[], dev_rows[], xdp_rows[];
 extern const size_t n_pod_rows, n_net_rows, n_native_rows, n_dev_rows, n_xdp_rows;
 extern const struct row probe_rows[], service_rows[], flow_rows[], vip_rows[];
+extern const struct row vip_icmp_rows[], vip_node_rows[];
 extern const size_t n_probe_rows, n_service_rows, n_flow_rows, n_vip_rows;
+extern const size_t n_vip_icmp_rows, n_vip_node_rows;
 
 /* Tests that are no rows: loops over lengths, tables, state. */
 extern const struct CMUnitTest loop_tests[];

@@ -47,7 +47,4 @@ void first_fragment_long_ago(enum load load);
 void first_fragment_elsewhere(enum load load); /* port 81 */
 void reply_fragment(enum load load); /* id 4 */
 
-/* Send @layers through @run's program, whatever becomes of it. */
-void send_packet(const struct run *run, const struct layer *layers);
-
 #endif
