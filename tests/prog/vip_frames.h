@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Names, addresses and earlier packets for the rows of VIP traffic from outside: the VIP 203.0.113.10
- * (2001:db8:f0::10) has west's first node as its node, and pod A as a backend when west sends it here.
+ * Names, addresses and earlier packets for the rows of VIP traffic from outside: the VIP
+ * 203.0.113.10 (2001:db8:f0::10) has west's first node as its node, and pod A as a backend when
+ * west sends it here.
  */
 #ifndef XMESH_TESTS_PROG_VIP_FRAMES_H
 #define XMESH_TESTS_PROG_VIP_FRAMES_H
@@ -53,8 +54,9 @@ void vip_west_has_it(enum load load); /* CLIENT:40000 -> VIP:80, UDP: an EDGE fl
 void vip_pod_has_it(enum load load);  /* the same as a NODE flow that west sent, REPLY only */
 
 /*
- * More (vip_node_rows.c): VIP and VIP6 for TCP, and of cluster 1 too; VIP_EMPTY and VIP_EMPTY6 with no
- * backend on this node, of clusters 1 and 2; paths to nodes 2 and 4. Then, with the first packet sent:
+ * More (vip_node_rows.c): VIP and VIP6 for TCP, and of cluster 1 too; VIP_EMPTY and VIP_EMPTY6 with
+ * no backend on this node, of clusters 1 and 2; paths to nodes 2 and 4. Then, with the first packet
+ * sent:
  */
 void vip_more(enum load load);
 void vip_udp_flow(enum load load);  /* CLIENT:40000 -> VIP:80 by west, a NODE flow of pod A */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Rows of ICMP errors and IPv4 fragments of VIP traffic from outside: at the entry node, at the node
- * with the backends, on the way back. Not for: whole packets (vip_rows.c, vip_node_rows.c).
+ * Rows of ICMP errors and IPv4 fragments of VIP traffic from outside: at the entry node, at the
+ * node with the backends, on the way back. Not for: whole packets (vip_rows.c, vip_node_rows.c).
  */
 #include "vip_frames.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Rows of the node with a VIP's backends: refusal, another entry node, MSS, IPv6, super-packets; and
- * of ClientIP affinity at the entry node. Not for: ICMP errors and fragments (vip_icmp_rows.c).
+ * Rows of the node with a VIP's backends: refusal, another entry node, MSS, IPv6, super-packets;
+ * and of ClientIP affinity at the entry node. Not for: ICMP errors and fragments (vip_icmp_rows.c).
  */
 #include "vip_frames.h"
 
@@ -39,8 +39,8 @@ static const struct fix_flow reply = { POD, CLIENT, 8080, 40000, IPPROTO_UDP, XM
 
 void vip_more(enum load load)
 {
-	static const struct fix_backend west6 = { "2001:db8::4", 0, NODE_WEST6, 2, XM_BACKEND_ACTIVE,
-						  XM_BACKEND_IS_NODE, 1 };
+	static const struct fix_backend west6 = { "2001:db8::4", 0, NODE_WEST6, 2,
+						  XM_BACKEND_ACTIVE, XM_BACKEND_IS_NODE, 1 };
 	static const struct fix_service s[] = {
 		{ VIP, 80, IPPROTO_TCP, XM_SCOPE_NODE, 2, .backends = { B_POD_A } },
 		{ VIP6, 80, IPPROTO_TCP, XM_SCOPE_NODE, 2, .backends = { B_POD_A_V6 } },
@@ -190,7 +190,7 @@ static void entry6_route(enum load load)
 
 /* ---- affinity at the entry node ---- */
 
-/* The client was given west's second node by its first flow; the table has the first alone by now. */
+/* The client was given west's second node by its first flow; now the table has the first alone. */
 static void affine(enum load load, uint32_t ifindex)
 {
 	struct fix_service s = { VIP, 80, IPPROTO_UDP, XM_SCOPE_EDGE, .affinity_s = 10,
@@ -302,13 +302,15 @@ const struct row vip_node_rows[] = {
 
 	/* ---- MSS ---- */
 	{ "the MSS of a SYN by the entry node fits the tunnel back", FROM_UL,
-	  PKT(IN4(), IP4(CLIENT, VIP, .ttl = 60), TCP(40000, 80, .flags = T_SYN, .mss = 1460, .opts = "M")),
+	  PKT(IN4(), IP4(CLIENT, VIP, .ttl = 60),
+	      TCP(40000, 80, .flags = T_SYN, .mss = 1460, .opts = "M")),
 	  TO_POD_A, .notes = { { XM_FLOW_NEW, 2 }, { XM_TRANSLATED, 1 }, { XM_MSS_CLAMPED, 1 } },
 	  .peer = NODE_WEST, .before = vip_more,
 	  .out = PKT(TO_A, IP4(CLIENT, POD, .ttl = 59),
 		     TCP(40000, 8080, .flags = T_SYN, .mss = 1410, .opts = "M")) },
 	{ "of its SYN-ACK too", FROM_A,
-	  PKT(ETH(), IP4(POD, CLIENT), TCP(8080, 40000, .flags = T_SYN | T_ACK, .mss = 1460, .opts = "M")),
+	  PKT(ETH(), IP4(POD, CLIENT),
+	      TCP(8080, 40000, .flags = T_SYN | T_ACK, .mss = 1460, .opts = "M")),
 	  .verdict = REDIRECT, .reason = XM_FWD_VIP_RETURN,
 	  .notes = { { XM_TRANSLATED, 1 }, { XM_MSS_CLAMPED, 1 } }, .peer = NODE_WEST,
 	  .before = vip_tcp_flow,
@@ -322,14 +324,16 @@ const struct row vip_node_rows[] = {
 	  .out = PKT(TO_A, IP6(CLIENT6, POD6, .ttl = 59),
 		     TCP(40000, 8080, .flags = T_SYN, .mss = 1390, .opts = "M")) },
 	{ "and of the SYN-ACK", FROM_A,
-	  PKT(ETH(), IP6(POD6, CLIENT6), TCP(8080, 40000, .flags = T_SYN | T_ACK, .mss = 1440, .opts = "M")),
+	  PKT(ETH(), IP6(POD6, CLIENT6),
+	      TCP(8080, 40000, .flags = T_SYN | T_ACK, .mss = 1440, .opts = "M")),
 	  .verdict = REDIRECT, .reason = XM_FWD_VIP_RETURN,
 	  .notes = { { XM_TRANSLATED, 1 }, { XM_MSS_CLAMPED, 1 } }, .peer = NODE_WEST,
 	  .before = tcp6_flow,
 	  .out = PKT(OUT4(), IP6(VIP6, CLIENT6, .ttl = 63),
 		     TCP(80, 40000, .flags = T_SYN | T_ACK, .mss = 1390, .opts = "M")) },
 	{ "a SYN whose MSS fits stays", FROM_UL,
-	  PKT(IN4(), IP4(CLIENT, VIP, .ttl = 60), TCP(40000, 80, .flags = T_SYN, .mss = 1410, .opts = "M")),
+	  PKT(IN4(), IP4(CLIENT, VIP, .ttl = 60),
+	      TCP(40000, 80, .flags = T_SYN, .mss = 1410, .opts = "M")),
 	  TO_POD_A, NEW, .peer = NODE_WEST, .before = vip_more,
 	  .out = PKT(TO_A, IP4(CLIENT, POD, .ttl = 59),
 		     TCP(40000, 8080, .flags = T_SYN, .mss = 1410, .opts = "M")) },
