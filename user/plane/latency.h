@@ -30,7 +30,7 @@ int latency_read_probes(const struct plane *plane, struct latency_probe **ret_pr
 			struct err *err);
 /* By enum xm_hook, XM_HOOK_COUNT of them, of all CPUs. */
 int latency_read_programs(const struct plane *plane, struct xm_hist *ret_hists, struct err *err);
-/* Write the entry of @node; the agent alone. */
+/* Write the entry of @node, or with @stat NULL remove it; the agent alone. */
 int latency_write_probe(const struct plane *plane, uint32_t node, const struct xm_probe_stat *stat,
 			struct err *err);
 /* Take SYNs that are older than XM_SYN_TIMEOUT_S out of xm_syn and count them. The agent alone. */
