@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "xmesh/flow.h"
+#include "xmesh/latency.h"
 #include "xmesh/maps.h"
 #include "xmesh/probe.h"
 #include "xmesh/service.h"
@@ -264,5 +265,81 @@ struct {
 	__type(key, __u32);
 	__type(value, struct xm_probe);
 } xm_probes SEC(".maps");
+
+/*
+ * (Kind, cluster, service) -> round trips and the fates of handshakes. Programs write, an entry at
+ * its first use; the agent deletes those of what is gone. Full: counted under service 0, and
+ * latency_full.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_LATENCY);
+	__type(key, struct xm_latency_key);
+	__type(value, struct xm_latency);
+} xm_latency SEC(".maps");
+
+/*
+ * Hash of a connection -> the SYN that is out. Programs write; the agent by mmap takes out what had
+ * no answer. A slot of another connection: its SYN-ACK is counted as unmeasured.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XM_SYN_SLOTS);
+	__type(key, __u32);
+	__type(value, struct xm_syn);
+} xm_syn SEC(".maps");
+
+/* (Kind, cluster, service) -> SYNs without answer that the agent took out of xm_syn. Agent alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_LATENCY);
+	__type(key, struct xm_latency_key);
+	__type(value, __u64);
+} xm_syn_timeouts SEC(".maps");
+
+/* Node number -> round trips of its probes. Agent writes, people and metrics read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XM_MAX_NODES);
+	__type(key, __u32);
+	__type(value, struct xm_probe_stat);
+} xm_probe_rtt SEC(".maps");
+
+/* enum xm_hook -> what its program takes, of one packet in XM_SAMPLE_EVERY. Programs write. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XM_HOOK_MAX);
+	__type(key, __u32);
+	__type(value, struct xm_hist);
+} xm_program_time SEC(".maps");
+
+/* 0 -> what a monitor wants to see. `xmesh monitor` writes by mmap, programs read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xm_watch);
+} xm_watch SEC(".maps");
+
+/* Socket -> whose round trips are measured. Programs write at its connection. A miss: not ours. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct xm_sock_peer);
+} xm_sock_peer SEC(".maps");
+
+/* 0 -> what a dry run found out. Not pinned: each load has its own, and only such runs write it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xm_trace);
+} xm_trace SEC(".maps");
 
 #endif

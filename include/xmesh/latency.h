@@ -129,6 +129,16 @@ struct xm_probe_stat {
 };
 
 /*
+ * ---- xm_sock_peer: socket storage -------------------------------------------------------------------
+ * What a socket that was opened here is connected to: key of its round trips in xm_latency.
+ */
+struct xm_sock_peer {
+	__u32 service;
+	__u16 cluster;
+	__u16 pad;
+};
+
+/*
  * ---- xm_program_time: per-CPU array, enum xm_hook -> struct xm_hist ----------------------------------
  * One packet in XM_SAMPLE_EVERY is timed, from a program's first instruction to its verdict.
  */
@@ -153,7 +163,8 @@ struct xm_trace {
 	__u32 reason;        /* enum xm_reason, as judged at the end */
 	__u32 action;
 	__u32 service;       /* number, 0 = none */
-	__u32 hash, slot, slice_slot, slice_size; /* the choice by Maglev; size 0 = none was made */
+	/* The choice by Maglev: place @slot of the @slice_size from @slice_slot on in xm_maglev. */
+	__u32 hash, slot, slice_slot, slice_size; /* size 0 = none was made */
 	__u32 backend;       /* number, 0 = none */
 	__u32 from_flow;     /* an entry of xm_flows decided, or affinity: XM_TRACE_* */
 	__u32 peer;          /* node number, with has_peer */

@@ -260,6 +260,12 @@ struct xm_knobs {
 	__u8 has_coarse_clock; /* bpf_ktime_get_coarse_ns (5.11) */
 	__u8 has_set_retval; /* bpf_set_retval (5.18): ECONNREFUSED and not EPERM at sockets */
 	__u8 has_netns_cookie; /* bpf_get_netns_cookie at sockets: ClientIP affinity there */
+	/*
+	 * `xmesh explain`: only xm_trace is written, and xm_counters, xm_peer_stats, xm_events,
+	 * xm_event_rate, xm_scratch and both memos, of which that load has copies of its own.
+	 */
+	__u8 dry_run;
+	__u8 no_latency;     /* benchmarks only: no handshakes, no program times */
 };
 
 #endif

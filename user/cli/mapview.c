@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "plane/actual.h"
 #include "xmesh/flow.h"
+#include "xmesh/latency.h"
 
 static const char *const reason_texts[] = {
 #define TEXT(name, text, kind, what) text,
@@ -48,6 +49,17 @@ static int key_counter(const char *text, struct map_key *ret_key, struct err *er
 		}
 	}
 	return err_set(err, -EINVAL, "\"%s\" is no HOOK/REASON, as in from_pod/tunnel", text);
+}
+
+static int key_hook(const char *text, struct map_key *ret_key, struct err *err)
+{
+	for (unsigned int h = 0; h < XM_HOOK_COUNT; h++) {
+		if (strcmp(text, hook_texts[h]))
+			continue;
+		ret_key->number = h;
+		return 0;
+	}
+	return err_set(err, -EINVAL, "\"%s\" is no hook, as from_pod is", text);
 }
 
 static int key_number(const char *text, int64_t max, struct map_key *ret_key, struct err *err)
@@ -117,6 +129,8 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 		code = key_iface(text, &key, err);
 		break;
 	case PLANE_xm_clusters:
+	case PLANE_xm_latency:
+	case PLANE_xm_syn_timeouts:
 		code = key_cluster(view, text, &key, err);
 		break;
 	case PLANE_xm_counters:
@@ -127,6 +141,7 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 	case PLANE_xm_node_names:
 	case PLANE_xm_paths:
 	case PLANE_xm_probes:
+	case PLANE_xm_probe_rtt:
 		code = key_number(text, XM_MAX_NODES - 1, &key, err);
 		break;
 	case PLANE_xm_maglev:
@@ -141,10 +156,17 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 	case PLANE_xm_flow_hint:
 		code = key_number(text, XM_FLOW_HINTS - 1, &key, err);
 		break;
+	case PLANE_xm_syn:
+		code = key_number(text, XM_SYN_SLOTS - 1, &key, err);
+		break;
+	case PLANE_xm_program_time:
+		code = key_hook(text, &key, err);
+		break;
 	case PLANE_xm_config:
 	case PLANE_xm_event_rate:
 	case PLANE_xm_epoch:
 	case PLANE_xm_vip_filter:
+	case PLANE_xm_watch:
 		code = key_number(text, 0, &key, err);
 		break;
 	case PLANE_xm_events:
@@ -152,6 +174,9 @@ int mapview_key(const struct view *view, enum plane_map map, const char *text, s
 		break;
 	case PLANE_xm_scratch:
 		code = err_set(err, -EINVAL, "xm_scratch is void after each packet: there is nothing to show");
+		break;
+	case PLANE_xm_sock_peer:
+		code = err_set(err, -EINVAL, "xm_sock_peer is kept at the sockets themselves: there is nothing to show");
 		break;
 	case PLANE_MAP_COUNT:
 		break;
@@ -578,7 +603,26 @@ int mapview_emit(const struct view *view, enum plane_map map, const struct map_k
 	case PLANE_xm_flow_hint:
 		code = mapview_flow_hint(&out, err);
 		break;
+	case PLANE_xm_latency:
+		code = mapview_latency(&out, err);
+		break;
+	case PLANE_xm_syn:
+		code = mapview_syn(&out, err);
+		break;
+	case PLANE_xm_syn_timeouts:
+		code = mapview_syn_timeouts(&out, err);
+		break;
+	case PLANE_xm_probe_rtt:
+		code = mapview_probe_rtt(&out, err);
+		break;
+	case PLANE_xm_program_time:
+		code = mapview_program_time(&out, hook_texts, err);
+		break;
+	case PLANE_xm_watch:
+		code = mapview_watch(&out, err);
+		break;
 	case PLANE_xm_scratch:
+	case PLANE_xm_sock_peer:
 	case PLANE_MAP_COUNT:
 		break;
 	}

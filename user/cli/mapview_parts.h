@@ -52,5 +52,12 @@ int mapview_sock_origin(struct mapview_out *out, struct err *err);
 int mapview_flows(struct mapview_out *out, struct err *err);
 int mapview_frags(struct mapview_out *out, struct err *err);
 int mapview_flow_hint(struct mapview_out *out, struct err *err);
+/* mapview_latency.c; @hooks: their names, by enum xm_hook */
+int mapview_latency(struct mapview_out *out, struct err *err);
+int mapview_syn(struct mapview_out *out, struct err *err);
+int mapview_syn_timeouts(struct mapview_out *out, struct err *err);
+int mapview_probe_rtt(struct mapview_out *out, struct err *err);
+int mapview_program_time(struct mapview_out *out, const char *const *hooks, struct err *err);
+int mapview_watch(struct mapview_out *out, struct err *err);
 
 #endif

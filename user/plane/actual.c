@@ -15,6 +15,7 @@
 #include "plane/actual.h"
 #include "plane/keys.h"
 #include "plane/mapio.h"
+#include "xmesh/latency.h"
 
 /*
  * The entries of @map as an array of structs with the key at 0 and the value at @value_at, sorted
@@ -271,6 +272,17 @@ int actual_route_get(const struct plane *plane, const struct xm_addr *addr,
 	return err_set(err, -ENOENT, "%s is in no prefix of the mesh", addr_format(addr, text));
 }
 
+/* For values that come once per CPU, which nobody wants to read only to count them. */
+static uint32_t count_keys(int fd)
+{
+	struct xm_latency_key key;
+	uint32_t n = 0;
+
+	while (!bpf_map_get_next_key(fd, n ? &key : NULL, &key))
+		n++;
+	return n;
+}
+
 int actual_map_info(const struct plane *plane, enum plane_map map, struct map_info *ret_info,
 		    struct err *err)
 {
@@ -302,6 +314,8 @@ int actual_map_info(const struct plane *plane, enum plane_map map, struct map_in
 			return code;
 		info.entries = io.n;
 		mapio_done(&io);
+	} else if (kernel.type == BPF_MAP_TYPE_PERCPU_HASH) {
+		info.entries = count_keys(plane->map_fd[map]);
 	} else if (kernel.type != BPF_MAP_TYPE_RINGBUF) {
 		info.entries = kernel.max_entries;
 	}

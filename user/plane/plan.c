@@ -140,6 +140,13 @@ static void set_key(struct plan_op *op, const struct table *table, const char *e
 	case PLANE_xm_flow_hint:
 	case PLANE_xm_probes:
 	case PLANE_xm_scratch:
+	case PLANE_xm_latency:
+	case PLANE_xm_syn:
+	case PLANE_xm_syn_timeouts:
+	case PLANE_xm_probe_rtt:
+	case PLANE_xm_program_time:
+	case PLANE_xm_watch:
+	case PLANE_xm_sock_peer:
 	case PLANE_MAP_COUNT:
 		break;
 	}
@@ -461,6 +468,13 @@ void plan_op_print(const struct plan_op *op, const struct wanted *wanted,
 	case PLANE_xm_flow_hint:
 	case PLANE_xm_probes:
 	case PLANE_xm_scratch:
+	case PLANE_xm_latency:
+	case PLANE_xm_syn:
+	case PLANE_xm_syn_timeouts:
+	case PLANE_xm_probe_rtt:
+	case PLANE_xm_program_time:
+	case PLANE_xm_watch:
+	case PLANE_xm_sock_peer:
 	case PLANE_MAP_COUNT:
 		break;
 	}

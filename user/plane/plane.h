@@ -41,7 +41,14 @@
 	X(xm_frags, "IPv4 datagram in fragments -> its ports")                                     \
 	X(xm_flow_hint, "pods that may have flows: in front of xm_flows")                          \
 	X(xm_probes, "node number -> liveness probe and answer")                                   \
-	X(xm_scratch, "room beside the programs' stack, per CPU; void after each packet")
+	X(xm_scratch, "room beside the programs' stack, per CPU; void after each packet")          \
+	X(xm_latency, "cluster and service -> handshakes, round trips, retries, resets")           \
+	X(xm_syn, "connection -> the SYN that is out")                                             \
+	X(xm_syn_timeouts, "cluster and service -> SYNs that had no answer")                       \
+	X(xm_probe_rtt, "node number -> round trips of its probes")                                \
+	X(xm_program_time, "hook -> time that its program takes, sampled")                         \
+	X(xm_watch, "what a running monitor wants to see in xm_events")                            \
+	X(xm_sock_peer, "socket -> cluster and service of its smoothed round trips")
 
 enum plane_map {
 #define PLANE_MAP_ENUM(name, what) PLANE_##name,
