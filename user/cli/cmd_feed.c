@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* feed list, feed check, feed diff. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/agentview.h"
 #include "cli/feeddiff.h"
+#include "cli/proposal.h"
 #include "core/defs.h"
 #include "feed/feed.h"
 #include "model/mesh.h"
-#include "model/recover.h"
 #include "model/services.h"
 #include "plane/balance.h"
 
@@ -123,93 +122,6 @@ enum cli_exit cmd_feed_check(struct cli *cli)
 
 /* ---- diff ---------------------------------------------------------------------------------- */
 
-static bool same_path(const char *a, const char *b)
-{
-	auto_free char *x = realpath(a, NULL), *y = realpath(b, NULL);
-
-	return x && y && !strcmp(x, y);
-}
-
-static const struct config_cluster *cluster_at(const struct config *config, size_t i)
-{
-	return i ? &config->peers[i - 1] : &config->own;
-}
-
-/* By name, else by the configured feed, else by the nodes. 0 = said that it is not clear. */
-static uint16_t which_cluster(const struct cli *cli, const struct view *view, const struct snapshot *snapshot)
-{
-	const char *name = cli->n_args > 1 ? cli->args[1] : NULL;
-	uint16_t id;
-
-	for (size_t i = 0; i <= view->config->n_peers; i++) {
-		const struct config_cluster *c = cluster_at(view->config, i);
-
-		if (name ? !strcmp(name, c->name) : c->dir && same_path(cli->args[0], c->dir))
-			return c->id;
-	}
-	for (size_t i = 0; name && i < view->actual->n_clusters; i++)
-		if (!strcmp(view->actual->clusters[i].cluster.name, name))
-			return view->actual->clusters[i].id;
-	id = name ? 0 : feeddiff_guess(view->actual, snapshot);
-	if (name)
-		cli_fail(CLI_NONE, "feed diff: there is no cluster %s", name);
-	else if (!id)
-		cli_fail(CLI_NONE, "feed diff: no cluster has this feed or these nodes: name it, feed diff %s CLUSTER",
-			 cli->args[0]);
-	return id;
-}
-
-/* The mesh as it is pinned, and as it would be. */
-struct proposal {
-	struct snapshot **recovered; size_t n; /* by cluster, NULL = nothing pinned */
-	struct mesh *before, *after;           /* NULL: no valid mesh */
-};
-
-static void proposal_done(struct proposal *p)
-{
-	mesh_free(p->before);
-	mesh_free(p->after);
-	for (size_t i = 0; p->recovered && i < p->n; i++)
-		snapshot_free(p->recovered[i]);
-	free(p->recovered);
-}
-
-/* Would the mesh refuse it? The others as they are pinned. */
-static int propose(const struct view *view, const struct service_tables *tables, uint16_t id,
-		   const struct snapshot *snapshot, const char *path, struct proposal *p, struct err *err)
-{
-	auto_free const struct snapshot **set = NULL;
-	auto_free const char **origins = NULL;
-	struct err ignored;
-	size_t at = 0;
-	int code;
-
-	p->n = view->config->n_peers + 1;
-	p->recovered = calloc(p->n, sizeof(*p->recovered));
-	set = calloc(p->n, sizeof(*set));
-	origins = calloc(p->n, sizeof(*origins));
-	if (!p->recovered || !set || !origins)
-		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < p->n; i++) {
-		const struct config_cluster *c = cluster_at(view->config, i);
-		const struct xm_cluster *pinned = view_cluster(view, c->id);
-
-		origins[i] = pinned ? pinned->origin : "no feed";
-		code = recover_snapshot(view->actual, tables, c->id, i == 0, &p->recovered[i]);
-		if (code == -ENOMEM)
-			return err_set(err, code, "out of memory");
-		set[i] = p->recovered[i];
-		if (c->id == id)
-			at = i;
-	}
-	/* What is pinned was accepted once; if it is not now, there is nothing to compare with. */
-	if (mesh_new(view->config, set, origins, &p->before, &ignored))
-		p->before = NULL;
-	set[at] = snapshot;
-	origins[at] = path;
-	return mesh_new(view->config, set, origins, &p->after, err);
-}
-
 static int by_name(const void *va, const void *vb)
 {
 	const struct service_node *a = va, *b = vb;
@@ -300,7 +212,8 @@ static enum cli_exit diff(const struct cli *cli, const struct view *view, const 
 		{ "change", "", false },      { "kind", "KIND", false },  { "name", "NAME", false },
 		{ "before", "BEFORE", false }, { "after", "AFTER", false },
 	};
-	uint16_t id = which_cluster(cli, view, snapshot);
+	uint16_t id = proposal_cluster(view, cli->args[0], cli->n_args > 1 ? cli->args[1] : NULL, snapshot,
+				       "name it behind PATH");
 	struct feed_change *changes = NULL, *services = NULL;
 	auto_emit struct emit *emit = NULL;
 	struct proposal proposal = { 0 };
@@ -310,7 +223,7 @@ static enum cli_exit diff(const struct cli *cli, const struct view *view, const 
 
 	if (!id)
 		return CLI_NONE;
-	code = propose(view, tables, id, snapshot, cli->args[0], &proposal, &err);
+	code = proposal_make(view, tables, id, snapshot, cli->args[0], &proposal, &err);
 	if (!code)
 		code = diff_services(view, &proposal, &services, &n_services, &err);
 	proposal_done(&proposal);
