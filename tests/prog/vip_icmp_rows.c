@@ -74,6 +74,20 @@ static void no_flow(enum load load)
 	assert_int_equal(fix_flow_count(load), 0);
 }
 
+static void flow_here(enum load load)
+{
+	vip_more(load);
+	send_packet(&from_ul, PKT(ETH(), IP4(CLIENT, VIP_HERE), UDP(40000, 80), DATA(40)));
+	assert_int_equal(fix_flow_count(load), 2);
+}
+
+static void first_here(enum load load)
+{
+	vip_more(load);
+	send_packet(&from_ul, PKT(ETH(), IP4(CLIENT, VIP_HERE, .id = 9, .mf = true),
+				  UDP(40000, 80), DATA(800)));
+}
+
 static void direct(enum load load)
 {
 	struct fix_flow back = { POD, CLIENT, 8080, 40000, IPPROTO_UDP, XM_FLOW_REPLY };
@@ -191,6 +205,13 @@ const struct row vip_icmp_rows[] = {
 	  TO_POD_A, .note = XM_TRANSLATED, .before = vip_udp6_flow,
 	  .out = PKT(TO_A, IP6(ROUTER6, POD6, .ttl = 59), ICMP6(2, .rest = 1300),
 		     IP6(POD6, CLIENT6), UDP(8080, 40000), DATA(40)) },
+	{ "one about a flow of this entry node's own pod goes to that", FROM_UL,
+	  PKT(ETH(), IP4(ROUTER, VIP_HERE), ICMP(3, .code = 4, .rest = 1400),
+	      IP4(VIP_HERE, CLIENT), UDP(80, 40000), DATA(40)),
+	  .verdict = REDIRECT, .reason = XM_FWD_LOCAL, .note = XM_TRANSLATED,
+	  .before = flow_here,
+	  .out = PKT(TO_A, IP4(ROUTER, POD, .ttl = 63), ICMP(3, .code = 4, .rest = 1400),
+		     IP4(POD, CLIENT), UDP(8080, 40000), DATA(40)) },
 	{ "an error about no flow of that node is not believed", FROM_UL,
 	  PKT(IN4(), IP4(ROUTER, VIP), ICMP(3, .code = 4, .rest = 1400), IP4(VIP, CLIENT),
 	      UDP(80, 40001), DATA(40)),
@@ -274,6 +295,13 @@ const struct row vip_icmp_rows[] = {
 			 .frag_off = 101), DATA(40)),
 	  TO_POD_A, .note = XM_TRANSLATED, .before = first_at_node,
 	  .out = PKT(TO_A, IP4(CLIENT, POD, .ttl = 59, .id = 9, .proto = IPPROTO_UDP,
+			       .frag_off = 101), DATA(40)) },
+	{ "at the entry node a later one to its own pod too", FROM_UL,
+	  PKT(ETH(), IP4(CLIENT, VIP_HERE, .id = 9, .proto = IPPROTO_UDP, .frag_off = 101),
+	      DATA(40)),
+	  .verdict = REDIRECT, .reason = XM_FWD_LOCAL, .note = XM_TRANSLATED,
+	  .before = first_here,
+	  .out = PKT(TO_A, IP4(CLIENT, POD, .ttl = 63, .id = 9, .proto = IPPROTO_UDP,
 			       .frag_off = 101), DATA(40)) },
 	{ "a later one whose first was not seen there is dropped", FROM_UL,
 	  PKT(IN4(), IP4(CLIENT, VIP, .ttl = 60, .id = 10, .proto = IPPROTO_UDP,

@@ -12,6 +12,8 @@
 
 #define POD "10.1.0.2"
 #define POD6 "fd00:1::2"
+/* Given to this node, whose last backend is just gone. */
+#define VIP_LEFT "203.0.113.13"
 #define FROM_UL_GSO                                                                                \
 	{                                                                                          \
 		.prog = FROM_NET, .in_if = IF_UL, .gso_size = 500, .gso_segs = 2                   \
@@ -51,6 +53,8 @@ void vip_more(enum load load)
 		{ VIP_EMPTY, 80, IPPROTO_UDP, XM_SCOPE_NODE, 2, .backends = { 0 } },
 		{ VIP_EMPTY, 80, IPPROTO_TCP, XM_SCOPE_NODE, 1, .backends = { 0 } },
 		{ VIP_EMPTY, 80, IPPROTO_UDP, XM_SCOPE_NODE, 1, .backends = { 0 } },
+		{ VIP_LEFT, 80, IPPROTO_TCP, XM_SCOPE_EDGE, .backends = { N_SELF } },
+		{ VIP_LEFT, 80, IPPROTO_TCP, XM_SCOPE_NODE, 1, .backends = { 0 } },
 		{ VIP_EMPTY6, 80, IPPROTO_TCP, XM_SCOPE_NODE, 2, .backends = { 0 } },
 		{ VIP_EMPTY6, 80, IPPROTO_UDP, XM_SCOPE_NODE, 2, .backends = { 0 } },
 	};
@@ -256,6 +260,10 @@ const struct row vip_node_rows[] = {
 	  .out = PKT(BACK,
 		     IP4(VIP_EMPTY, CLIENT, .ttl = 63, .df = true), ICMP(3, .code = 3),
 		     IP4(CLIENT, VIP_EMPTY, .ttl = 60), UDP(40000, 80), DATA(40)) },
+	{ "what came from outside to this node is answered where it came in", FROM_UL,
+	  PKT(ETH(), IP4(CLIENT, VIP_LEFT), TCP(40000, 80, .flags = T_SYN)), REFUSED,
+	  .before = vip_more, .after = no_flow,
+	  .out = PKT(BACK, IP4(VIP_LEFT, CLIENT, .df = true), RESET(40000)) },
 	{ "a client without a route gets none", FROM_UL,
 	  PKT(IN_EAST2, IP4(CLIENT, VIP_EMPTY, .ttl = 60), TCP(40000, 80, .flags = T_SYN)),
 	  .verdict = SHOT, .reason = XM_DROP_NO_BACKEND, .peer = NODE_EAST2, .before = vip_more },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Reads a service as the programs do, beside the agent that changes it: does a frontend's slice only
- * hold backends of that very service? And is an element that the kernel has given to another key
+ * Reads a service as the programs do, beside the agent that changes it: does a frontend's slice
+ * only hold backends of that very service? And is an element that the kernel has given to another key
  * meanwhile believed? One or two keys behind 14 bytes of packet. Run by torn.c.
  */
 #include "maps.h"
@@ -68,7 +68,7 @@ int torn_read(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
-/* OK: nobody is found. SHOT: the other is. UNSPEC: this kernel does not give elements away at once. */
+/* OK: nobody is found. SHOT: the other is. UNSPEC: this kernel gives no element away at once. */
 SEC("tc")
 int torn_give(struct __sk_buff *skb)
 {

@@ -153,8 +153,10 @@ static void a_program_beside_the_writer_finds_only_backends_of_its_service(void 
 static void an_element_given_to_another_frontend_is_not_believed(void **state)
 {
 	struct xm_service_key keys[2] = {
-		{ .addr = xm_addr_v4(htonl(0x0b000001)), .port = htons(80), .proto = 6, .cluster = 1 },
-		{ .addr = xm_addr_v4(htonl(0x0b000002)), .port = htons(80), .proto = 6, .cluster = 1 },
+		{ .addr = xm_addr_v4(htonl(0x0b000001)), .port = htons(80), .proto = 6,
+		  .cluster = 1 },
+		{ .addr = xm_addr_v4(htonl(0x0b000002)), .port = htons(80), .proto = 6,
+		  .cluster = 1 },
 	};
 	struct xm_service value = { .number = 1, .key = keys[0] };
 	uint8_t packet[128] = { [12] = 0x08 };
