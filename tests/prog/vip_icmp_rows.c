@@ -175,9 +175,9 @@ const struct row vip_icmp_rows[] = {
 	  TO_WEST, .before = vip_more, .after = no_flow,
 	  .out = PKT(OUT4(), IP4(ROUTER, VIP, .ttl = 63), ICMP(3, .code = 4, .rest = 1400),
 		     IP4(VIP, CLIENT), UDP(80, 40000), DATA(40)) },
-	{ "an error that quotes another than the VIP is left alone", FROM_UL,
+	{ "an error that quotes another VIP than it goes to is left alone", FROM_UL,
 	  PKT(ETH(), IP4(ROUTER, VIP), ICMP(3, .code = 4, .rest = 1400),
-	      IP4("203.0.113.99", CLIENT), UDP(80, 40000), DATA(40)),
+	      IP4(VIP_HERE, CLIENT), UDP(80, 40000), DATA(40)),
 	  .verdict = TO_STACK, .reason = XM_PASS, .before = west_has_udp },
 
 	/* ---- the same at the node with the backends ---- */
