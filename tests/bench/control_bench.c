@@ -150,7 +150,6 @@ static struct snapshot *snapshot_make(void)
 static int turn(struct services *services, const struct services_input *input, struct balance *balance,
 		uint64_t wall_s, double *ret_update_ms, double *ret_ms, size_t *ret_n, struct err *err)
 {
-	const struct service *const *list;
 	struct balance_result result;
 	double start = now_ms();
 	int code;
@@ -159,8 +158,7 @@ static int turn(struct services *services, const struct services_input *input, s
 	*ret_update_ms = now_ms() - start;
 	if (code)
 		return code;
-	list = services_list(services, ret_n);
-	code = balance_sync(balance, list, *ret_n, 0, wall_s, &result, err);
+	code = balance_follow(balance, services, 0, wall_s, &result, err);
 	*ret_ms = now_ms() - start;
 	*ret_n = result.services;
 	balance_result_done(&result);

@@ -302,7 +302,7 @@ int balancer_run(struct balancer *balancer, const struct mesh *mesh, const bool 
 			*ret_result = result;
 		return code;
 	}
-	code = balance_sync(balancer->balance, list, n, monotonic_s(), time(NULL), &synced, err);
+	code = balance_follow(balancer->balance, balancer->services, monotonic_s(), time(NULL), &synced, err);
 	if (code)
 		return code;
 	result.services = synced.services;

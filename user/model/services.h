@@ -99,6 +99,17 @@ int services_update(struct services *services, const struct services_input *inpu
 
 /* Sorted by (space, name); valid until the next update. */
 const struct service *const *services_list(const struct services *services, size_t *ret_n);
+/*
+ * What the last update changed, as a link of a chain: @from is where the update before it ended (0:
+ * the first), @to where it ended itself. Who is at @from needs to look at @items only (none of them
+ * came or went); who is elsewhere has missed an update and must look at the whole list.
+ */
+struct services_changes {
+	uint64_t from, to;
+	bool listed;                 /* some came or went: look at the whole list */
+	const struct service *const *items; size_t n;
+};
+struct services_changes services_changes(const struct services *services);
 /* Of the last update. */
 const char *const *services_notes(const struct services *services, size_t *ret_n);
 /* Numbers of nodes that back a service as ACTIVE, STANDBY or DRAINING, or would but are DOWN; sorted. */

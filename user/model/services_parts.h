@@ -104,6 +104,9 @@ struct services {
 	size_t n_clusters;
 	bool whole;              /* the next update looks at everything */
 	const struct service **list; size_t n_list;
+	const struct service **changed; size_t n_changed; /* by the last update */
+	uint64_t updates;        /* ends of links: services_changes() */
+	bool listed;             /* the last update changed who is in list */
 	const char **notes;      size_t n_notes;
 	uint32_t *nodes;         size_t n_nodes;
 	uint32_t *refs;          /* [XM_MAX_NODES + 1] backends on each node */

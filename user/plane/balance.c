@@ -91,18 +91,27 @@ void balance_free(struct balance *b)
 	free(b);
 }
 
-int balance_sync(struct balance *b, const struct service *const *services, size_t n,
-		 uint64_t now_s, uint64_t wall_s, struct balance_result *ret_result, struct err *err)
+/* @changes: what to look at when it follows on what the maps hold, or NULL. */
+static int bring(struct balance *b, const struct service *const *services, size_t n,
+		 const struct services_changes *changes, uint64_t now_s, uint64_t wall_s,
+		 struct balance_result *ret_result, struct err *err)
 {
 	struct balance_result result = { 0 };
 	struct balance_plan plan = { 0 };
 	struct err why = { "" };
+	bool follows = changes && !changes->listed && changes->from && b->at == changes->from && !b->stale;
 	int code = 0, applied = 0;
 
+	b->at = 0;
 	if (b->stale)
 		code = adopt(b, now_s, err);
 	if (!code) {
-		code = balance_plan(&b->state, services, n, now_s, wall_s, &plan, err);
+		code = -ENOENT;
+		if (follows)
+			code = balance_plan_some(&b->state, changes->items, changes->n, now_s, wall_s,
+						 &plan, err);
+		if (code == -ENOENT)
+			code = balance_plan(&b->state, services, n, now_s, wall_s, &plan, err);
 		b->stale = code && code != -ENOSPC;
 		result.services = plan.n_services;
 		result.ops = plan.n;
@@ -122,9 +131,28 @@ int balance_sync(struct balance *b, const struct service *const *services, size_
 		free(result.lost);
 		result.lost = NULL;
 	}
+	if (!code && changes)
+		b->at = changes->to;
 
 	*ret_result = result;
 	return code;
+}
+
+int balance_sync(struct balance *b, const struct service *const *services, size_t n,
+		 uint64_t now_s, uint64_t wall_s, struct balance_result *ret_result, struct err *err)
+{
+	return bring(b, services, n, NULL, now_s, wall_s, ret_result, err);
+}
+
+int balance_follow(struct balance *b, const struct services *services, uint64_t now_s, uint64_t wall_s,
+		   struct balance_result *ret_result, struct err *err)
+{
+	struct services_changes changes = services_changes(services);
+	const struct service *const *list;
+	size_t n;
+
+	list = services_list(services, &n);
+	return bring(b, list, n, &changes, now_s, wall_s, ret_result, err);
 }
 
 void balance_result_done(struct balance_result *result)

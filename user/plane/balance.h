@@ -41,6 +41,12 @@ struct balance_result {
  */
 int balance_sync(struct balance *balance, const struct service *const *services, size_t n,
 		 uint64_t now_s, uint64_t wall_s, struct balance_result *ret_result, struct err *err);
+/*
+ * balance_sync() with services_list(); looks only at what services_changes() names when the call before
+ * ended without an error where that begins, so that a link that was missed costs time and nothing else.
+ */
+int balance_follow(struct balance *balance, const struct services *services, uint64_t now_s,
+		   uint64_t wall_s, struct balance_result *ret_result, struct err *err);
 void balance_result_done(struct balance_result *result);
 /* Seconds until the next grace period ends, 0 = nothing waits. */
 uint64_t balance_wait_s(const struct balance *balance, uint64_t now_s);

@@ -91,6 +91,12 @@ struct balance_plan {
  */
 int balance_plan(struct balance_state *state, const struct service *const *services, size_t n,
 		 uint64_t now_s, uint64_t wall_s, struct balance_plan *ret_plan, struct err *err);
+/*
+ * The same for services that are known to have changed and to be installed, in any order: others are
+ * not looked at. -ENOENT: one is not installed, and nothing was touched.
+ */
+int balance_plan_some(struct balance_state *state, const struct service *const *services, size_t n,
+		      uint64_t now_s, uint64_t wall_s, struct balance_plan *ret_plan, struct err *err);
 void balance_plan_done(struct balance_plan *plan);
 
 /* ---- the maps ---- */
@@ -102,6 +108,7 @@ struct balance {
 	struct xm_vip_filter *filter;
 	struct balance_state state;
 	bool stale;                          /* state is not what the maps hold */
+	uint64_t at;                         /* services_changes().to that the maps hold; 0 = unknown */
 };
 
 int balance_map(const struct plane *plane, enum plane_map map, size_t size, int prot,

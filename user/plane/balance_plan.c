@@ -117,6 +117,24 @@ static int walk(struct planner *p, const struct service *const *want, size_t n)
 	return code;
 }
 
+static struct installed *find(const struct balance_state *state, const struct service *w)
+{
+	size_t low = 0, high = state->n_services;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int o = order(state->services[mid], w);
+
+		if (!o)
+			return state->services[mid];
+		if (o < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
 /* Only now is it known which bits no frontend stands behind. */
 static void filter_off(struct planner *p)
 {
@@ -159,15 +177,28 @@ static int join(struct planner *p, struct balance_plan *plan)
 	return 0;
 }
 
-int balance_plan(struct balance_state *state, const struct service *const *services, size_t n,
-		 uint64_t now_s, uint64_t wall_s, struct balance_plan *ret_plan, struct err *err)
+static int some(struct planner *p, const struct service *const *services, size_t n)
+{
+	int code = 0;
+
+	for (size_t i = 0; !code && i < n; i++) {
+		struct installed *s = find(p->state, services[i]);
+
+		if (!s->current || s->version != services[i]->version)
+			code = planner_service(p, s, services[i]);
+	}
+	return code;
+}
+
+static int make(struct balance_state *state, const struct service *const *services, size_t n, bool all,
+		uint64_t now_s, uint64_t wall_s, struct balance_plan *ret_plan, struct err *err)
 {
 	struct planner p = { .state = state, .now_s = now_s, .wall_s = wall_s, .err = err };
 	struct balance_plan plan = { 0 };
 	int code;
 
 	end_grace(&p);
-	code = walk(&p, services, n);
+	code = all ? walk(&p, services, n) : some(&p, services, n);
 	filter_off(&p);
 	if (!code)
 		code = p.no_memory ? -ENOMEM : join(&p, &plan);
@@ -179,6 +210,21 @@ int balance_plan(struct balance_state *state, const struct service *const *servi
 
 	*ret_plan = plan;
 	return p.code;
+}
+
+int balance_plan(struct balance_state *state, const struct service *const *services, size_t n,
+		 uint64_t now_s, uint64_t wall_s, struct balance_plan *ret_plan, struct err *err)
+{
+	return make(state, services, n, true, now_s, wall_s, ret_plan, err);
+}
+
+int balance_plan_some(struct balance_state *state, const struct service *const *services, size_t n,
+		      uint64_t now_s, uint64_t wall_s, struct balance_plan *ret_plan, struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!find(state, services[i]))
+			return -ENOENT;
+	return make(state, services, n, false, now_s, wall_s, ret_plan, err);
 }
 
 void balance_plan_done(struct balance_plan *plan)

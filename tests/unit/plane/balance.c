@@ -352,6 +352,93 @@ static void ten_thousand_services_take_less_than_256_mb(void **state)
 	host_clean(&plane);
 }
 
+/* ---- following services_update() ---- */
+
+#define FOLLOWED 3
+
+static struct snapshot *three_services(void)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	s->n_services = s->n_slices = FOLLOWED;
+	s->services = calloc(FOLLOWED, sizeof(*s->services));
+	s->slices = calloc(FOLLOWED, sizeof(*s->slices));
+	for (uint32_t i = 0; i < FOLLOWED; i++) {
+		struct service_object *v = &s->services[i];
+		struct slice_object *slice = &s->slices[i];
+
+		strcpy(v->space, "unit");
+		snprintf(v->name, sizeof(v->name), "s%u", i);
+		v->has_service = v->global = v->shared = true;
+		v->n_vips = v->n_ports = slice->n_ports = slice->n_endpoints = 1;
+		v->vips = calloc(1, sizeof(*v->vips));
+		v->vips->addr = xm_addr_v4(htonl(0x0b000001 + i));
+		v->ports = calloc(1, sizeof(*v->ports));
+		*v->ports = (struct port_object){ .port = 80, .proto = 6 };
+		strcpy(slice->space, v->space);
+		strcpy(slice->service, v->name);
+		slice->ports = calloc(1, sizeof(*slice->ports));
+		*slice->ports = (struct port_object){ .port = 8080, .proto = 6 };
+		slice->endpoints = calloc(1, sizeof(*slice->endpoints));
+		*slice->endpoints = (struct endpoint_object){
+			.addr = xm_addr_v4(htonl(0x0a000001 + i)), .ready = true, .serving = true };
+	}
+	snapshot_finish(s);
+	return s;
+}
+
+/* The changes of which updates are kept from the maps, and that nothing is lost by it. */
+static void a_change_that_was_missed_is_found(void **state)
+{
+	struct config_cluster config = { .name = "unit", .id = 1 };
+	struct snapshot *snapshot = three_services();
+	struct mesh_cluster cluster = { .config = &config, .own = true, .snapshot = snapshot };
+	struct mesh mesh = { .clusters = &cluster, .n_clusters = 1 };
+	bool stale[1] = { false };
+	struct services_input input = { &mesh, NULL, 0, stale };
+	static const struct { bool missed[2]; size_t touched; } rows[] = {
+		{ { false, false }, 1 }, { { true, false }, 2 }, { { false, true }, 1 },
+		{ { true, true }, 0 }, { { true, false }, 2 },
+	};
+	const struct service *const *list;
+	struct services *services;
+	struct balance_result r;
+	struct balance *b;
+	struct plane plane;
+	size_t n = 0;
+
+	host_need_root();
+	plane = host_load();
+	assert_int_equal(services_new(&services), 0);
+	assert_done(balance_new(&plane, 0, &b, &err));
+	assert_done(services_update(services, &input, &err));
+	assert_done(balance_follow(b, services, 0, 1, &r, &err));
+	assert_int_equal(r.services, FOLLOWED);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		for (size_t k = 0; k < 2; k++) {
+			/* Each another service than the one before. */
+			snapshot->slices[k].endpoints->addr.b[14] ^= 1;
+			snapshot_finish(snapshot);
+			assert_done(services_update(services, &input, &err));
+			if (rows[i].missed[k])
+				continue;
+			assert_done(balance_follow(b, services, 0, 1, &r, &err));
+			n = r.services;
+			balance_result_done(&r);
+		}
+		if (!rows[i].missed[1] && n != rows[i].touched)
+			fail_msg("row %zu: %zu services touched", i, n);
+	}
+	/* A whole walk finds nothing that is left to do. */
+	list = services_list(services, &n);
+	assert_done(balance_sync(b, list, n, 0, 1, &r, &err));
+	assert_int_equal(r.services, 0);
+	balance_free(b);
+	services_free(services);
+	snapshot_free(snapshot);
+	host_clean(&plane);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +447,7 @@ int main(void)
 		cmocka_unit_test(a_frontend_that_goes_over_is_never_missing),
 		cmocka_unit_test(a_reader_beside_the_writer_finds_only_its_own_backends),
 		cmocka_unit_test(ten_thousand_services_take_less_than_256_mb),
+		cmocka_unit_test(a_change_that_was_missed_is_found),
 		cmocka_unit_test(as_much_as_fits_goes_in_and_the_limit_is_named),
 	};
 
