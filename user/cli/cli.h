@@ -110,6 +110,7 @@ enum cli_exit cmd_peer_get(struct cli *cli);
 enum cli_exit cmd_feed_list(struct cli *cli);
 enum cli_exit cmd_feed_check(struct cli *cli);
 enum cli_exit cmd_feed_diff(struct cli *cli);
+enum cli_exit cmd_explain(struct cli *cli);
 enum cli_exit cmd_metrics(struct cli *cli);
 enum cli_exit cmd_config_check(struct cli *cli);
 enum cli_exit cmd_version(struct cli *cli);

@@ -77,6 +77,15 @@ const struct cli_cmd cli_cmds[] = {
 	{ "feed diff", "PATH [CLUSTER]", "Show what a proposed feed would change in the live tables",
 	  "Without CLUSTER: the cluster whose configured feed PATH is, else the one whose nodes it has.",
 	  cmd_feed_diff, 1, 2, { { 0 } } },
+	{ "explain", "SRC[:PORT] DST[:PORT][/PROTO]", "Show what would become of a packet, step by step, and which feed decides it",
+	  "Runs the attached programs' code on that packet with BPF_PROG_TEST_RUN: nothing is sent, no counter and no\n"
+	  "flow changes. PROTO is tcp, udp, sctp or icmp; without PORT an ICMP echo. SRC is a pod of this node, an\n"
+	  "address of this host, a pod of a peer (as its node sends it) or anybody outside. Exit status 0 when xmesh\n"
+	  "would send it on or leave it to the kernel, 3 when it would end here.",
+	  cmd_explain, 2, 2,
+	  { { "feed", "[CLUSTER=]DIR", NULL, "As if DIR were the feed of its cluster; flows and affinity are left out" },
+	    { "size", "BYTES", NULL, "Size of the IP packet (default: as small as it is)" },
+	    { "interface", "IFACE", NULL, "As if it came in there, whoever SRC is" } } },
 	{ "metrics", "", "Print the metrics as Prometheus text", NULL, cmd_metrics, 0, 0, { { 0 } } },
 	{ "config check", "", "Check the configuration and print the effective values",
 	  NULL, cmd_config_check, 0, 0, { { 0 } } },
