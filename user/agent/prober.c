@@ -2,7 +2,8 @@
 /*
  * Questions out, answers from the map. A timer for each node: it asks, looks 400 ms later whether the
  * program took the answer, and sleeps until the next question. Nobody reads the sockets: answers come
- * to the tunnel's port, and end in the kernel.
+ * to the tunnel's port, and end in the kernel. Round trips are from the kernel's stamp of the question
+ * (agent/stamp.h) to the program's of the answer: when the agent runs has no part in them.
  */
 #include "agent/prober.h"
 
@@ -18,15 +19,23 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "agent/stamp.h"
 #include "core/addr.h"
 #include "core/defs.h"
+#include "core/log.h"
+#include "model/latency.h"
 #include "model/liveness.h"
+#include "plane/latency.h"
 #include "xmesh/probe.h"
 #include "xmesh/wire.h"
 
 #define PROBES_SIZE (XM_MAX_NODES * sizeof(struct xm_probe))
 #define JITTER_PERCENT 5
 #define PORT_TRIES 64
+/* In place of a nonce when there was none to be had; never one. */
+#define NOT_ASKED 1
+/* What an agent before us measured of nodes that are not asked again by then is removed. */
+#define ADOPT_MS 120000
 
 struct question {
 	struct xm_vxlan vxlan;
@@ -40,17 +49,23 @@ struct node {
 	struct prober_node node;
 	struct liveness liveness;
 	uint64_t nonce;        /* of the question that is out, 0 = none */
+	uint64_t stamp_ns;     /* when the kernel sent it, 0 = not known */
+	struct xm_probe_stat stat;
 };
 
 struct prober {
 	uv_loop_t *loop;
 	void (*changed)(void *user, uint32_t number, enum node_health health);
 	void *user;
+	const struct plane *plane;
 	struct xm_probe *probes; /* of XM_MAX_NODES, mapped */
 	struct prober_config config;
 	int fd4, fd6;
 	struct node **nodes;     /* sorted by number; each lives apart, its timer holds its address */
 	size_t n;
+	struct latency_probe *adopted; size_t n_adopted; /* as found pinned, until ADOPT_MS are over */
+	uint64_t since_ms;
+	bool write_failed;
 };
 
 static void on_node_closed(uv_handle_t *handle)
@@ -72,7 +87,8 @@ static uint32_t random_below(uint32_t n)
 	return r % n;
 }
 
-static void send_question(const struct node *node, uint64_t nonce, uint64_t sent_ns)
+/* When the kernel sent it, 0 = not known. */
+static uint64_t send_question(const struct node *node, uint64_t nonce, uint64_t sent_ns)
 {
 	const struct prober *prober = node->prober;
 	const struct xm_addr *to = &node->node.outer;
@@ -86,14 +102,47 @@ static void send_question(const struct node *node, uint64_t nonce, uint64_t sent
 				   .sin_addr.s_addr = to->w[3] };
 	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(prober->config.port) };
 
+	int fd = xm_addr_is_v4(to) ? prober->fd4 : prober->fd6;
+	struct stamp stamp;
+
+	if (fd < 0)
+		return 0;
 	memcpy(q.eth.ether_dhost, node->node.vtep_mac, 6);
 	memcpy(q.eth.ether_shost, prober->config.vtep_mac, 6);
 	memcpy(&to6.sin6_addr, to, 16);
+	stamp_begin(fd, &stamp);
 	/* What cannot be sent is not answered: lost, like what vanishes on the way. */
 	if (xm_addr_is_v4(to))
-		sendto(prober->fd4, &q, sizeof(q), MSG_DONTWAIT | MSG_NOSIGNAL, (void *)&to4, sizeof(to4));
+		sendto(fd, &q, sizeof(q), MSG_DONTWAIT | MSG_NOSIGNAL, (void *)&to4, sizeof(to4));
 	else
-		sendto(prober->fd6, &q, sizeof(q), MSG_DONTWAIT | MSG_NOSIGNAL, (void *)&to6, sizeof(to6));
+		sendto(fd, &q, sizeof(q), MSG_DONTWAIT | MSG_NOSIGNAL, (void *)&to6, sizeof(to6));
+	return stamp_end(fd, &stamp);
+}
+
+static void write_stat(struct prober *prober, uint32_t number, const struct xm_probe_stat *stat)
+{
+	struct err err = { 0 };
+
+	if (latency_write_probe(prober->plane, number, stat, &err) && !prober->write_failed) {
+		prober->write_failed = true;
+		log_warn("round trips of probes are not shown: %s", err.text);
+	}
+}
+
+/* One question more: measured, answered without a time, or lost. */
+static void record(struct node *node, const struct xm_probe *probe, bool answered)
+{
+	/* Both by our clock; what sent_ns is stands in the question, rtt_ns counts from there. */
+	uint64_t received_ns = probe->sent_ns + probe->rtt_ns;
+
+	node->stat.asked++;
+	if (!answered)
+		node->stat.lost++;
+	else if (!node->stamp_ns || received_ns < node->stamp_ns)
+		node->stat.unmeasured++;
+	else
+		hist_record(&node->stat.hist, received_ns - node->stamp_ns);
+	write_stat(node->prober, node->node.number, &node->stat);
 }
 
 static void on_ask(uv_timer_t *timer);
@@ -109,6 +158,8 @@ static void on_look(uv_timer_t *timer)
 
 	rest_ms += random_below((uint32_t)(2 * jitter_ms + 1)) - jitter_ms;
 	since_ms = (uv_hrtime() - probe->sent_ns) / 1000000;
+	if (node->nonce != NOT_ASKED)
+		record(node, probe, answered);
 	node->nonce = 0;
 	uv_timer_start(timer, on_ask, since_ms < rest_ms ? rest_ms - since_ms : 0, 0);
 	if (liveness_result(&node->liveness, answered))
@@ -125,15 +176,14 @@ static void on_ask(uv_timer_t *timer)
 	/* The loop's own clock may be behind after a long turn, and the answer needs its time. */
 	uv_update_time(prober->loop);
 	uv_timer_start(timer, on_look, LIVENESS_TIMEOUT_MS, 0);
-	/* Without a nonce nothing is asked, and 1 is never one. */
-	if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) != sizeof(nonce) || !nonce) {
-		node->nonce = 1;
+	if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) != sizeof(nonce) || nonce <= NOT_ASKED) {
+		node->nonce = NOT_ASKED;
 		return;
 	}
 	node->nonce = nonce;
 	probe->sent_ns = now_ns;
 	__atomic_store_n(&probe->nonce, nonce, __ATOMIC_RELEASE);
-	send_question(node, nonce, now_ns);
+	node->stamp_ns = send_question(node, nonce, now_ns);
 }
 
 int prober_new(uv_loop_t *loop, const struct plane *plane,
@@ -142,20 +192,28 @@ int prober_new(uv_loop_t *loop, const struct plane *plane,
 {
 	struct prober *prober = calloc(1, sizeof(*prober));
 	void *probes;
+	int code;
 
 	if (!prober)
 		return err_set(err, -ENOMEM, "out of memory");
+	code = latency_read_probes(plane, &prober->adopted, &prober->n_adopted, err);
+	if (code) {
+		free(prober);
+		return code;
+	}
 	probes = mmap(NULL, PROBES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      plane->map_fd[PLANE_xm_probes], 0);
 	if (probes == MAP_FAILED) {
-		int code = err_set(err, -errno, "cannot map xm_probes: %s", strerror(errno));
-
+		code = err_set(err, -errno, "cannot map xm_probes: %s", strerror(errno));
+		free(prober->adopted);
 		free(prober);
 		return code;
 	}
 	prober->loop = loop;
 	prober->changed = changed;
 	prober->user = user;
+	prober->plane = plane;
+	prober->since_ms = uv_now(loop);
 	prober->probes = probes;
 	prober->fd4 = prober->fd6 = -1;
 	*ret_prober = prober;
@@ -172,6 +230,7 @@ void prober_close(struct prober *prober)
 	defs_close(&prober->fd4);
 	defs_close(&prober->fd6);
 	munmap(prober->probes, PROBES_SIZE);
+	free(prober->adopted);
 	free(prober);
 }
 
@@ -206,6 +265,8 @@ static int open_socket(const struct xm_addr *addr, int *ret_fd, struct err *err)
 	if (fd < 0)
 		return err_set(err, -errno, "no socket for probes: %s", strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+	/* Refused: its questions are unmeasured. */
+	stamp_enable(fd);
 	if (family == AF_INET) {
 		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof(v4));
 	} else {
@@ -254,10 +315,49 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Nothing is known of the node of this number any more. */
+static void wipe(struct prober *prober, uint32_t number)
+{
+	prober->probes[number] = (struct xm_probe){ 0 };
+	write_stat(prober, number, NULL);
+}
+
 static void forget(struct prober *prober, struct node *node)
 {
-	prober->probes[node->node.number] = (struct xm_probe){ 0 };
+	wipe(prober, node->node.number);
 	uv_close((uv_handle_t *)&node->timer, on_node_closed);
+}
+
+static int by_probe(const void *a, const void *b)
+{
+	uint32_t x = ((const struct latency_probe *)a)->node, y = ((const struct latency_probe *)b)->node;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What an agent before us measured of a node goes to it once. */
+static void adopt(struct prober *prober, struct node *node)
+{
+	struct latency_probe key = { .node = node->node.number };
+	struct latency_probe *found = prober->n_adopted ? bsearch(&key, prober->adopted, prober->n_adopted,
+								  sizeof(key), by_probe) : NULL;
+
+	if (!found)
+		return;
+	node->stat = found->stat;
+	found->stat = (struct xm_probe_stat){ 0 };
+}
+
+/* Nodes that carry traffic come into the list by and by; after some time the rest is gone for good. */
+static void end_adoption(struct prober *prober)
+{
+	if (!prober->adopted || uv_now(prober->loop) - prober->since_ms < ADOPT_MS)
+		return;
+	for (size_t i = 0; i < prober->n_adopted; i++)
+		if (!find(prober, prober->adopted[i].node))
+			write_stat(prober, prober->adopted[i].node, NULL);
+	free(take(prober->adopted));
+	prober->n_adopted = 0;
 }
 
 static struct node *make(struct prober *prober, const struct prober_node *as)
@@ -274,6 +374,7 @@ static struct node *make(struct prober *prober, const struct prober_node *as)
 		node->liveness.health = NODE_UP;
 	uv_timer_init(prober->loop, &node->timer);
 	node->timer.data = node;
+	adopt(prober, node);
 	return node;
 }
 
@@ -298,7 +399,7 @@ int prober_set(struct prober *prober, const struct prober_config *config, const 
 			continue;
 		}
 		if (old)
-			prober->probes[nodes[i].number] = (struct xm_probe){ 0 };
+			wipe(prober, nodes[i].number);
 		v[n_v] = make(prober, &nodes[i]);
 		if (!v[n_v]) {
 			for (size_t j = 0; j < n_v; j++)
@@ -326,6 +427,7 @@ int prober_set(struct prober *prober, const struct prober_config *config, const 
 	free(prober->nodes);
 	prober->nodes = take(v);
 	prober->n = n_v;
+	end_adoption(prober);
 
 	code4 = reopen(&prober->fd4, &prober->config.addr4, &config->addr4, err);
 	code6 = reopen(&prober->fd6, &prober->config.addr6, &config->addr6, err);
@@ -354,6 +456,11 @@ struct prober_counts prober_counts(const struct prober *prober)
 	struct prober_counts counts = { .nodes = prober->n };
 
 	for (size_t i = 0; i < prober->n; i++) {
+		const struct xm_probe_stat *stat = &prober->nodes[i]->stat;
+
+		counts.asked += stat->asked;
+		counts.lost += stat->lost;
+		counts.unmeasured += stat->unmeasured;
 		switch (prober->nodes[i]->liveness.health) {
 		case NODE_UNKNOWN:
 			counts.unknown++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The liveness probe: questions to the nodes that matter (xmesh/probe.h), answers read from
- * xm_probes, and what follows for their health (model/liveness.h). On the agent's loop.
+ * xm_probes, and what follows for their health (model/liveness.h). Round trips go to xm_probe_rtt, and are
+ * taken over from it. On the agent's loop.
  */
 #ifndef XMESH_AGENT_PROBER_H
 #define XMESH_AGENT_PROBER_H
@@ -30,22 +31,26 @@ struct prober_config {
 	__u8 vtep_mac[6];
 };
 
-/* @changed: the health of a node is another now. @plane is borrowed. Errors of mmap(2), -ENOMEM. */
+/* @changed: the health of a node is another now. @plane is borrowed. Errors of bpf(2) and mmap(2), -ENOMEM. */
 int prober_new(uv_loop_t *loop, const struct plane *plane,
 	       void (*changed)(void *user, uint32_t number, enum node_health health), void *user,
 	       struct prober **ret_prober, struct err *err);
 void prober_close(struct prober *prober);
 /*
  * The nodes to ask from now on: those that back services, or carry traffic. Copied. A node keeps its
- * health while it stays in the list; one that leaves is forgotten, in xm_probes too, for its number may be
- * another's next. An error: no socket to send from; questions then count as lost. -EADDRNOTAVAIL, -ENOMEM.
+ * health while it stays in the list; one that leaves is forgotten, in xm_probes and xm_probe_rtt too, for its
+ * number may be another's next. An error: no socket to send from; questions then count as lost. -EADDRNOTAVAIL, -ENOMEM.
  */
 int prober_set(struct prober *prober, const struct prober_config *config,
 	       const struct prober_node *nodes, size_t n, struct err *err);
 /* NODE_UNKNOWN for one that is not asked. */
 enum node_health prober_health(const struct prober *prober, uint32_t number);
 
-struct prober_counts { size_t nodes, up, down, unknown; };
+struct prober_counts {
+	size_t nodes, up, down, unknown;
+	/* Questions to these nodes. asked = measured + unmeasured + lost: each counts when its time is over. */
+	uint64_t asked, lost, unmeasured;
+};
 
 struct prober_counts prober_counts(const struct prober *prober);
 /* The numbers that are asked, with their health; for status. */
