@@ -40,6 +40,12 @@ static __always_inline __u16 nat_csum(__u16 csum, __u32 diff)
 	return ~sum;
 }
 
+/* The same where it is no complement yet: the sum that the device goes on from. */
+static __always_inline __u16 nat_csum_partial(__u16 csum, __u32 diff)
+{
+	return ~nat_csum(~csum, diff);
+}
+
 /* Address of the IP header behind Ethernet, and that header's checksum. 0 or -1. */
 static __always_inline int nat_ip(struct __sk_buff *skb, const struct scene *s,
 				  const struct xm_addr *addr, __u32 diff, const int source)
@@ -64,6 +70,48 @@ static __always_inline int nat_ip(struct __sk_buff *skb, const struct scene *s,
 		__builtin_memcpy(source ? &h->saddr : &h->daddr, addr, 16);
 	}
 	return 0;
+}
+
+/*
+ * The L4 checksum at @at of the packet of @s, when addresses have changed by @diff and @from became
+ * @to. What is still to be filled in by the device sums addresses alone, and only the helper knows
+ * which it is. So it is called once, for them, and what it did tells: the two differ in the sign. For
+ * the port it would be called a second time, at 30 ns. 0 or -1.
+ */
+static __always_inline int nat_l4(struct __sk_buff *skb, const struct scene *s, __u32 l4, __u32 at,
+				  __u32 diff, __be16 from, __be16 to, __u64 flags)
+{
+	__u16 before, after, whole;
+	void *data_end;
+	__u16 *check;
+
+	check = (void *)(long)skb->data + l4 + at;
+	if ((void *)(check + 1) > (void *)(long)skb->data_end)
+		return -1;
+	before = *check;
+	if (s->ip.is_v4 || bpf_l4_csum_replace(skb, l4 + at, 0, diff,
+					       flags | BPF_F_PSEUDO_HDR | NAT_F_IPV6)) {
+		if (bpf_l4_csum_replace(skb, l4 + at, 0, diff, flags | BPF_F_PSEUDO_HDR))
+			return -1;
+	}
+	/* UDP without a checksum stays so. */
+	if (from == to || (flags && !before))
+		return 0;
+	whole = nat_csum(before, diff);
+	check = (void *)(long)skb->data + l4 + at;
+	data_end = (void *)(long)skb->data_end;
+	if ((void *)(check + 1) > data_end)
+		return -1;
+	after = *check;
+	/* 0xffff stands for 0, and a zero difference looks the same in both. */
+	if (whole == after && whole != nat_csum_partial(before, diff) && whole && whole != 0xffff) {
+		after = nat_csum(after, (__u32)(__u16)~from + to);
+		*check = flags && !after ? 0xffff : after;
+		return 0;
+	}
+	if (after == nat_csum_partial(before, diff) && whole != after && after && after != 0xffff)
+		return 0;
+	return bpf_l4_csum_replace(skb, l4 + at, from, to, flags | 2) ? -1 : 0;
 }
 
 /*
@@ -99,21 +147,14 @@ static __always_inline enum xm_reason nat_rewrite(struct __sk_buff *skb, struct 
 		return XM_PASS;
 
 	if (s->ip.proto == IPPROTO_TCP) {
-		at = l4 + __builtin_offsetof(struct tcphdr, check);
+		at = __builtin_offsetof(struct tcphdr, check);
 	} else if (s->ip.proto == IPPROTO_UDP) {
-		at = l4 + __builtin_offsetof(struct udphdr, check);
+		at = __builtin_offsetof(struct udphdr, check);
 		flags = BPF_F_MARK_MANGLED_0;
 	} else {
 		return XM_PASS;
 	}
-	if (s->ip.is_v4 ||
-	    bpf_l4_csum_replace(skb, at, 0, diff, flags | BPF_F_PSEUDO_HDR | NAT_F_IPV6)) {
-		if (bpf_l4_csum_replace(skb, at, 0, diff, flags | BPF_F_PSEUDO_HDR))
-			return XM_DROP_INTERNAL;
-	}
-	if (port != from && bpf_l4_csum_replace(skb, at, from, port, flags | 2))
-		return XM_DROP_INTERNAL;
-	return XM_PASS;
+	return nat_l4(skb, s, l4, at, diff, from, port, flags) ? XM_DROP_INTERNAL : XM_PASS;
 }
 
 /* The same out of line, for its stack: where not every packet of a flow comes by. */

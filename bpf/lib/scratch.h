@@ -32,11 +32,12 @@ struct scratch {
 	struct xm_service_key frontend; /* the new flow's */
 	struct service service;
 	struct xm_addr vip, self;       /* hairpin_send() */
+	__u64 clock_jiffies, clock_ns;  /* flow_now(): these do hold */
 };
 
 /*
  * 0 -> this CPU's. Programs write and read within one packet: tc and XDP run in softirq or with it
- * off, so that none interrupts another on its CPU. Nothing in it holds from one packet to the next.
+ * off, so that none interrupts another on its CPU. Nothing but the clock holds from one packet to the next.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -76,12 +76,10 @@ static __always_inline void flow_record_as(const struct scene *s, const struct f
 	flow->backend = t->number;
 	flow->generation = b->generation;
 	flow->node = node;
-	flow->service = b->service;
 	flow->port = t->port;
 	flow->kind = kind;
 	flow->flags = flow_bits(ask) | flags;
 	flow->cluster = b->cluster;
-	flow->pad = 0;
 	flow_put(s, &ask->key, flow);
 	flow_partner(&ask->key, flow, &scratch->key);
 	flow->addr = ask->key.dst;

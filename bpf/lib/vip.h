@@ -56,7 +56,6 @@ static __always_inline void edge_record(const struct scene *s, struct edge *e,
 	flow.backend = number;
 	flow.generation = b->generation;
 	flow.node = e->node;
-	flow.service = svc->number;
 	flow.kind = XM_FLOW_EDGE;
 	flow.flags = flow_bits(&e->ask);
 	flow.cluster = b->cluster;

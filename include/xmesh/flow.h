@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 #include "xmesh/addr.h"
+#include "xmesh/maps.h"
 
 #define XM_MAX_FLOWS 262144 /* entries, LRU; a flow has one or two */
 #define XM_MAX_FRAGS 8192   /* LRU */
@@ -50,14 +51,19 @@ struct xm_flow {
 	__u64 seen_ns;        /* CLOCK_MONOTONIC_COARSE, to the second; of either direction */
 	__u32 backend;        /* number in xm_backends */
 	__u32 generation;     /* of that number when it was chosen */
-	__u32 node;           /* EDGE: where it is sent; NODE: the entry node; 0 = this node */
-	__u32 service;
+	__u16 node;           /* EDGE: where it is sent; NODE: the entry node; 0 = this node */
+	__u16 cluster;        /* of the backend (POD, NODE), of the node (EDGE) */
 	__be16 port;          /* ORIG: backend's; REPLY: VIP's */
 	__u8 kind;            /* enum xm_flow_kind */
 	__u8 flags;           /* XM_FLOW_* */
-	__u16 cluster;        /* of the backend (POD, NODE), of the node (EDGE) */
-	__u16 pad;
 };
+
+/*
+ * With the key and the 48 bytes that the kernel puts before it two cache lines, each element at the
+ * beginning of one: with many flows it is lines that cost, also those of neighbours in a bucket.
+ */
+_Static_assert(48 + sizeof(struct xm_flow_key) + sizeof(struct xm_flow) == 128, "two lines a flow");
+_Static_assert(XM_MAX_NODES <= 1 << 16, "a node's number fits");
 
 /* How long a flow without packets is kept. A flow whose time is over is chosen anew. */
 #define XM_FLOW_TCP_NEW_S 60          /* no packet came back yet */
