@@ -33,6 +33,7 @@ struct balancer {
 	struct balance *balance;   /* NULL in a dry run */
 	struct known_node *nodes;  size_t n_nodes; /* sorted by (cluster, name) */
 	uint32_t *down;            size_t n_down;  /* nodes that pinned state calls down; sorted */
+	struct destroy_target *lost; size_t n_lost; /* not handed over yet: of runs that failed */
 	enum node_health (*health)(void *user, uint32_t number);
 	void *user;
 };
@@ -122,6 +123,7 @@ void balancer_free(struct balancer *balancer)
 		balance_free(balancer->balance);
 	if (balancer->services)
 		services_free(balancer->services);
+	free(balancer->lost);
 	nodes_free(balancer->nodes, balancer->n_nodes);
 	free(balancer->down);
 	free(balancer);
@@ -217,17 +219,16 @@ static int merge(struct balancer *balancer, const struct mesh *mesh, const bool 
 	return services_update(balancer->services, &input, err);
 }
 
-static int add_target(struct balancer_result *result, const struct xm_backend *b, uint16_t port)
+static int add_target(struct balancer *balancer, const struct xm_backend *b, uint16_t port)
 {
-	if (vec_grow(&result->lost, result->n_lost, sizeof(*result->lost)))
+	if (vec_grow(&balancer->lost, balancer->n_lost, sizeof(*balancer->lost)))
 		return -ENOMEM;
-	result->lost[result->n_lost++] = (struct destroy_target){ .addr = b->addr, .port = port, .proto = b->proto };
+	balancer->lost[balancer->n_lost++] = (struct destroy_target){ .addr = b->addr, .port = port, .proto = b->proto };
 	return 0;
 }
 
 /* A backend of a null port is reached at whichever port its service was asked for. */
-static int add_all_ports(const struct balancer *balancer, struct balancer_result *result,
-			 const struct xm_backend *b)
+static int add_all_ports(struct balancer *balancer, const struct xm_backend *b)
 {
 	struct xm_service_name name;
 	const struct service *const *list;
@@ -245,14 +246,14 @@ static int add_all_ports(const struct balancer *balancer, struct balancer_result
 
 			for (size_t f = 0; !code && f < pool->n_frontends; f++)
 				if (pool->scope == XM_SCOPE_CLIENT && pool->frontends[f].key.proto == b->proto)
-					code = add_target(result, b, ntohs(pool->frontends[f].key.port));
+					code = add_target(balancer, b, ntohs(pool->frontends[f].key.port));
 		}
 	}
 	return code;
 }
 
-static int name_lost(const struct balancer *balancer, const uint32_t *lost, size_t n,
-		     struct balancer_result *result)
+/* The maps say already that they are lost: nobody else will name them again. */
+static int name_lost(struct balancer *balancer, const uint32_t *lost, size_t n)
 {
 	int code = 0;
 
@@ -262,7 +263,7 @@ static int name_lost(const struct balancer *balancer, const uint32_t *lost, size
 		/* Sockets are never sent to a node as such. */
 		if (!b || b->flags & XM_BACKEND_IS_NODE)
 			continue;
-		code = b->port ? add_target(result, b, ntohs(b->port)) : add_all_ports(balancer, result, b);
+		code = b->port ? add_target(balancer, b, ntohs(b->port)) : add_all_ports(balancer, b);
 	}
 	return code;
 }
@@ -303,17 +304,16 @@ int balancer_run(struct balancer *balancer, const struct mesh *mesh, const bool 
 		return code;
 	}
 	code = balance_follow(balancer->balance, balancer->services, monotonic_s(), time(NULL), &synced, err);
+	if (name_lost(balancer, synced.lost, synced.n_lost) && !code)
+		code = err_set(err, -ENOMEM, "out of memory");
+	balance_result_done(&synced);
 	if (code)
 		return code;
 	result.services = synced.services;
 	result.ops = synced.ops;
-	if (name_lost(balancer, synced.lost, synced.n_lost, &result))
-		code = err_set(err, -ENOMEM, "out of memory");
-	balance_result_done(&synced);
-	if (code) {
-		balancer_result_done(&result);
-		return code;
-	}
+	result.lost = take(balancer->lost);
+	result.n_lost = balancer->n_lost;
+	balancer->n_lost = 0;
 	*ret_result = result;
 	return 0;
 }
