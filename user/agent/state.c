@@ -8,6 +8,7 @@
 #include "core/defs.h"
 #include "core/version.h"
 #include "plane/sockets.h"
+#include "xmesh/latency.h"
 
 const uint32_t state_apply_le_ms[STATE_APPLY_BUCKETS] = { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500,
 							   5000, 10000 };
@@ -122,6 +123,18 @@ static json_object *probes_json(const struct agent *agent)
 	put(o, "up", counts.up);
 	put(o, "down", counts.down);
 	put(o, "unknown", counts.unknown);
+	put(o, "asked", counts.asked);
+	put(o, "lost", counts.lost);
+	put(o, "unmeasured", counts.unmeasured);
+	return o;
+}
+
+static json_object *latency_json(const struct agent *agent)
+{
+	json_object *o = json_object_new_object();
+
+	put(o, "entries", agent->latency_entries);
+	put(o, "max", XM_MAX_LATENCY);
 	return o;
 }
 
@@ -185,6 +198,7 @@ json_object *state_status(const struct agent *agent)
 	json_object_object_add(o, "flows", flows_json(agent));
 	json_object_object_add(o, "probes", probes_json(agent));
 	json_object_object_add(o, "health", health_json(agent));
+	json_object_object_add(o, "latency", latency_json(agent));
 	json_object_object_add(o, "sockets", sockets_json(agent));
 	json_object_object_add(o, "notes", notes_json(&agent->last.notes));
 	json_object_object_add(o, "host_notes", notes_json(&engine_check(agent->engine)->notes));

@@ -52,6 +52,8 @@ struct agent {
 	struct ender *ender;
 	bool stale[1 << 16];           /* by cluster of the mesh, for the turn that runs */
 	uint64_t flow_entries, flows_evicted; /* as the last sweep found them */
+	uint64_t latency_entries;      /* so too */
+	uint64_t traffic_ms;           /* when traffic was looked at */
 	uint64_t sockets_ended;        /* since the start */
 	bool hidden_told;              /* processes whose sockets cannot be ended; it stays so */
 	struct check_job *check_job;   /* running on a worker, NULL = none */
@@ -77,7 +79,8 @@ void state_observe(struct state_apply *apply, uint64_t duration_ns);
  *
  *	"services": {"count", "frontends", "backends", "slots": {"used", "max"}}   (backends: no nodes)
  *	"flows": {"entries", "evicted"}            as the last sweep found them, up to 30 s ago
- *	"probes": {"nodes", "up", "down", "unknown"}
+ *	"probes": {"nodes", "up", "down", "unknown", "asked", "lost", "unmeasured"}     of these nodes
+ *	"latency": {"entries", "max"}              of xm_latency, as the last sweep found them
  *	"health": {"NODE NUMBER": "up"|"down"|"unknown"}       nodes that are asked; others are unknown
  *	"sockets": {"cgroups": [PATH...], "ended"}   ended: connections to lost backends, since the start
  *	"feeds": [{..., "stale": true|false}]

@@ -5,11 +5,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
+
 #include "core/defs.h"
 #include "core/log.h"
 #include "plane/flows.h"
+#include "plane/latency.h"
 
 #define TRAFFIC_MS 5000
+/* How often SYNs without an answer are looked for. */
+#define SYN_MS 1000
 #define SWEEP_MS 30000
 /* A grace period's end or a feed's age is not looked at more often. */
 #define LATER_MIN_MS 1000
@@ -107,12 +112,30 @@ static void ask_nodes(struct agent *agent)
 		state_error(agent, err.text);
 }
 
+static void sweep_syns(struct agent *agent)
+{
+	struct err err = { 0 };
+	size_t timeouts;
+
+	if (latency_sweep_syns(engine_plane(agent->engine), uv_hrtime(), &timeouts, &err))
+		state_error(agent, err.text);
+}
+
+/* Who has nobody to open connections to is not woken for them. */
 static void on_traffic_timer(uv_timer_t *timer)
 {
 	struct agent *agent = timer->data;
+	bool syns;
 
 	if (!agent->ready)
 		return;
+	syns = prober_counts(agent->prober).nodes || balancer_has_services(engine_balancer(agent->engine));
+	uv_timer_set_repeat(timer, syns ? SYN_MS : TRAFFIC_MS);
+	if (syns)
+		sweep_syns(agent);
+	if (uv_now(&agent->loop) - agent->traffic_ms < TRAFFIC_MS - SYN_MS / 2)
+		return;
+	agent->traffic_ms = uv_now(&agent->loop);
 	balancer_look_at_traffic(engine_balancer(agent->engine));
 	ask_nodes(agent);
 }
@@ -164,10 +187,23 @@ struct sweep {
 	struct agent *agent;
 	const struct plane *plane;
 	uint64_t now_ns, entries, evicted;
+	size_t latency_entries;
 	bool counted;
 	int code;
 	struct err err;
 };
+
+/* Asked for each entry anew: a name that came since must not cost its service the first counts. */
+static bool is_known(void *user, const struct xm_latency_key *key)
+{
+	const struct plane *plane = user;
+	struct xm_service_name service;
+	struct xm_cluster cluster;
+
+	return bpf_map_lookup_elem(plane->map_fd[PLANE_xm_clusters], &key->cluster, &cluster) != -ENOENT &&
+	       (!key->service ||
+		bpf_map_lookup_elem(plane->map_fd[PLANE_xm_service_names], &key->service, &service) != -ENOENT);
+}
 
 static void sweep_on_worker(uv_work_t *work)
 {
@@ -175,6 +211,9 @@ static void sweep_on_worker(uv_work_t *work)
 	size_t ended;
 
 	sweep->code = flows_sweep(sweep->plane, sweep->now_ns, &ended, &sweep->err);
+	if (!sweep->code)
+		sweep->code = latency_forget(sweep->plane, is_known, (void *)sweep->plane,
+					     &sweep->latency_entries, &sweep->err);
 	sweep->counted = !flows_evicted(sweep->plane, &sweep->entries, &sweep->evicted, NULL);
 }
 
@@ -185,9 +224,11 @@ static void on_swept(uv_work_t *work, int status)
 
 	agent->sweeping = false;
 	if (sweep->code && !agent->stopping) {
-		log_warn("flows that are over were not taken out: %s", sweep->err.text);
+		log_warn("what is over was not taken out: %s", sweep->err.text);
 		state_error(agent, sweep->err.text);
 	}
+	if (!sweep->code)
+		agent->latency_entries = sweep->latency_entries;
 	if (sweep->counted) {
 		agent->flow_entries = sweep->entries;
 		agent->flows_evicted = sweep->evicted;

@@ -356,9 +356,11 @@ int latency_sweep_syns(const struct plane *plane, uint64_t now_ns, size_t *ret_t
 }
 
 static int forget_in(const struct plane *plane, enum plane_map map,
-		     bool (*keep)(void *user, const struct xm_latency_key *key), void *user, struct err *err)
+		     bool (*keep)(void *user, const struct xm_latency_key *key), void *user, size_t *ret_kept,
+		     struct err *err)
 {
 	int fd = plane->map_fd[map], code = 0;
+	size_t kept = 0;
 	struct xm_latency_key key, next;
 	bool first = true, gone = false;
 
@@ -370,17 +372,29 @@ static int forget_in(const struct plane *plane, enum plane_map map,
 			return failed(plane, map, "delete in", code, err);
 		key = next;
 		gone = !keep(user, &key);
+		kept += !gone;
 		first = false;
 	}
 	if (gone)
 		code = bpf_map_delete_elem(fd, &key);
-	return code ? failed(plane, map, "delete in", code, err) : 0;
+	if (code)
+		return failed(plane, map, "delete in", code, err);
+
+	*ret_kept = kept;
+	return 0;
 }
 
 int latency_forget(const struct plane *plane, bool (*keep)(void *user, const struct xm_latency_key *key),
-		   void *user, struct err *err)
+		   void *user, size_t *ret_kept, struct err *err)
 {
-	int code = forget_in(plane, PLANE_xm_latency, keep, user, err);
+	size_t kept = 0, timeouts;
+	int code = forget_in(plane, PLANE_xm_latency, keep, user, &kept, err);
 
-	return code ? code : forget_in(plane, PLANE_xm_syn_timeouts, keep, user, err);
+	if (!code)
+		code = forget_in(plane, PLANE_xm_syn_timeouts, keep, user, &timeouts, err);
+	if (code)
+		return code;
+
+	*ret_kept = kept;
+	return 0;
 }

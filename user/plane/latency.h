@@ -35,8 +35,11 @@ int latency_write_probe(const struct plane *plane, uint32_t node, const struct x
 			struct err *err);
 /* Take SYNs that are older than XM_SYN_TIMEOUT_S out of xm_syn and count them. The agent alone. */
 int latency_sweep_syns(const struct plane *plane, uint64_t now_ns, size_t *ret_timeouts, struct err *err);
-/* Entries of services and clusters that are no more: @keep tells. Their counts are gone with them. */
+/*
+ * Entries of services and clusters that are no more: @keep tells. Their counts are gone with them. *ret_kept:
+ * entries of xm_latency that stay.
+ */
 int latency_forget(const struct plane *plane, bool (*keep)(void *user, const struct xm_latency_key *key),
-		   void *user, struct err *err);
+		   void *user, size_t *ret_kept, struct err *err);
 
 #endif
