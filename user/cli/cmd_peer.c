@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* peer list, peer get: clusters and nodes with their traffic, from the pinned maps. */
+/* peer list, peer get: clusters and nodes with their traffic and round trips, from the pinned maps. */
 #include <string.h>
 
 #include "cli/agentview.h"
 #include "cli/view.h"
 #include "core/addr.h"
 #include "core/defs.h"
+#include "model/latency.h"
 #include "plane/actual.h"
+#include "plane/latency.h"
 
 static const struct emit_column cluster_columns[] = {
 	{ "cluster", "CLUSTER", false },   { "id", "ID", true },           { "own", "OWN", false },
@@ -23,6 +25,8 @@ static const struct emit_column node_columns[] = {
 	{ "rx_bytes", "RX BYTES", true },    { "rx_drops", "RX DROPS", true },
 	{ "tx_packets", "TX PACKETS", true }, { "tx_bytes", "TX BYTES", true },
 	{ "tx_drops", "TX DROPS", true },    { "path_mtu", "PATH MTU", true },
+	{ "rtt_us", "RTT US", true },        { "probes", "PROBES", true },
+	{ "probes_lost", "LOST", true },     { "probes_unmeasured", NULL, true },
 	{ "age_s", "AGE", true },
 };
 
@@ -99,10 +103,42 @@ static void emit_stats(struct emit *emit, const struct xm_peer_stat *stat)
 	}
 }
 
+static int by_node(const void *a, const void *b)
+{
+	uint32_t x = ((const struct latency_probe *)a)->node, y = ((const struct latency_probe *)b)->node;
+
+	return (x > y) - (x < y);
+}
+
+/* The median of all probes, and what became of them; nothing of a node that is not asked. */
+static void emit_probes(struct emit *emit, const struct latency_probe *probes, size_t n, uint32_t node)
+{
+	struct latency_probe key = { .node = node };
+	const struct latency_probe *probe = bsearch(&key, probes, n, sizeof(key), by_node);
+
+	if (probe && hist_count(&probe->stat.hist))
+		emit_cell_number(emit, (hist_quantile(&probe->stat.hist, 500) + 500) / 1000);
+	else
+		emit_cell_text(emit, NULL);
+	if (probe) {
+		emit_cell_number(emit, probe->stat.asked);
+		emit_cell_number(emit, probe->stat.lost);
+		emit_cell_number(emit, probe->stat.unmeasured);
+		return;
+	}
+	for (int i = 0; i < 3; i++)
+		emit_cell_text(emit, NULL);
+}
+
 static int emit_nodes(struct emit *emit, const struct view *view, const struct match *match, struct err *err)
 {
+	auto_free struct latency_probe *probes = NULL;
 	auto_json json_object *status = NULL;
+	size_t n_probes = 0;
+	int code = latency_read_probes(&view->plane, &probes, &n_probes, err);
 
+	if (code)
+		return code;
 	/* Health is the running agent's knowledge; without one the rest is shown all the same. */
 	agentview_status(view->config, &status, NULL);
 	emit_table(emit, "nodes", NULL, node_columns, ARRAY_SIZE(node_columns), "no nodes");
@@ -112,7 +148,6 @@ static int emit_nodes(struct emit *emit, const struct view *view, const struct m
 		struct xm_peer_stat stat;
 		struct xm_node_state state;
 		char text[4 * ADDR_TEXT_MAX];
-		int code;
 
 		if (!matches(match, cluster, n->name.name))
 			continue;
@@ -136,6 +171,7 @@ static int emit_nodes(struct emit *emit, const struct view *view, const struct m
 			emit_cell_number(emit, state.pmtu);
 		else
 			emit_cell_text(emit, NULL);
+		emit_probes(emit, probes, n_probes, n->number);
 		emit_cell_age(emit, view_age(view, n->name.since_s));
 	}
 	emit_table_end(emit);
