@@ -298,27 +298,42 @@ static void wanted_after(struct scene *s)
 	scene(&s[1], "c", 0x0b000101, 0x0a000201, 2, 2);
 }
 
+/* Everything out of the maps, at a time when all grace periods are over: a load takes a second. */
+static void take_all_out(struct balance *b, uint64_t now_s)
+{
+	struct balance_result r;
+
+	assert_done(balance_sync(b, NULL, 0, now_s, 1, &r, &err));
+	balance_result_done(&r);
+	assert_done(balance_sync(b, NULL, 0, now_s + BALANCE_GRACE_S, 1, &r, &err));
+	balance_result_done(&r);
+	assert_int_equal(b->state.slots.n_used, 0);
+	assert_int_equal(balance_wait_s(b, now_s + BALANCE_GRACE_S), 0);
+}
+
 static void a_plan_that_ended_early_is_resumed(void **state)
 {
 	uint64_t want = 0, now;
+	struct plane plane;
 	size_t k, n = 1;
 
 	host_need_root();
+	plane = host_load();
 	for (k = 0; k <= n; k++) {
 		static struct scene s[N];
 		const struct service *list[] = { &s[0].service, &s[1].service };
-		struct plane plane = host_load();
+		const uint64_t at_s = 1000 * k;
 		struct balance_plan plan;
 		struct balance_result r;
 		struct balance *b;
 		uint32_t lost[MOST];
 		size_t n_lost = 0;
 
-		assert_done(balance_new(&plane, 0, &b, &err));
+		assert_done(balance_new(&plane, at_s, &b, &err));
 		wanted_before(s);
-		assert_done(balance_sync(b, list, 2, 0, 1, &r, &err));
+		assert_done(balance_sync(b, list, 2, at_s, 1, &r, &err));
 		wanted_after(s);
-		assert_done(balance_plan(&b->state, list, 2, 1, 1, &plan, &err));
+		assert_done(balance_plan(&b->state, list, 2, at_s + 1, 1, &plan, &err));
 		n = plan.n;
 		/* All first: what it comes to. */
 		for (size_t i = 0; i < (k ? k - 1 : n); i++) {
@@ -331,17 +346,18 @@ static void a_plan_that_ended_early_is_resumed(void **state)
 			digest(b, &plane, &want);
 		}
 		balance_free(b);
-		assert_done(balance_new(&plane, 2, &b, &err));
-		assert_done(balance_sync(b, list, 2, 2, 1, &r, &err));
+		assert_done(balance_new(&plane, at_s + 2, &b, &err));
+		assert_done(balance_sync(b, list, 2, at_s + 2, 1, &r, &err));
 		balance_result_done(&r);
 		check_maps(b, &plane, k);
 		digest(b, &plane, &now);
 		if (now != want)
 			fail_msg("resumed after %zu of %zu operations it is something else", k - 1, n);
-		assert_int_equal(balance_wait_s(b, 2), BALANCE_GRACE_S);
+		assert_int_equal(balance_wait_s(b, at_s + 2), BALANCE_GRACE_S);
+		take_all_out(b, at_s + 3);
 		balance_free(b);
-		host_clean(&plane);
 	}
+	host_clean(&plane);
 }
 
 /* Slices that nothing points to are not given out before the grace period is over. */
