@@ -30,12 +30,11 @@ static __always_inline int tunnel_origin(struct __sk_buff *skb, struct xm_addr *
 	return 0;
 }
 
-__noinline int from_dev(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
+static __always_inline int from_dev(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
 {
 	void *data, *data_end;
 	struct xm_route *route;
 	enum xm_reason reason;
-	struct xm_node *node;
 	struct xm_pod *pod;
 	struct ethhdr *eth;
 	__u32 vni;
@@ -45,19 +44,17 @@ __noinline int from_dev(struct __sk_buff *skb, struct xm_config *cfg, struct sce
 	pull_headers(skb, pull_bare(skb));
 	if (tunnel_origin(skb, &s->outer_src, &vni))
 		return XM_DROP_UNKNOWN_PEER;
-	node = node_get(&s->outer_src);
-	if (!node)
+	data = skb_data(skb);
+	data_end = skb_data_end(skb);
+	eth = data;
+	if (sender_get(cfg, s, eth, data_end, &route))
 		return XM_DROP_UNKNOWN_PEER;
-	scene_peer(s, node->number, node->cluster);
 	if (vni != cfg->vni)
 		return XM_DROP_BAD_VNI;
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
-	eth = data;
 	if ((void *)(eth + 1) > data_end)
 		return XM_DROP_TRUNCATED;
 	if (eth->h_proto == bpf_htons(XM_ETH_PROBE))
-		return probe_from_dev(skb, s, node->number, vni);
+		return probe_from_dev(skb, s, s->entry, vni);
 	reason = parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip);
 	if (reason != XM_PASS)
 		return reason;
@@ -67,14 +64,13 @@ __noinline int from_dev(struct __sk_buff *skb, struct xm_config *cfg, struct sce
 		return XM_DROP_TRUNCATED;
 	if (ip_is_icmp(&s->ip)) {
 		pull_headers(skb, PULL_BYTES);
-		data = (void *)(long)skb->data;
-		data_end = (void *)(long)skb->data_end;
+		data = skb_data(skb);
+		data_end = skb_data_end(skb);
 	}
-	reason = source_check_peer(cfg, node, s, data, data_end,
+	reason = source_check_peer(cfg, s, data, data_end,
 				   ip_l4(&s->ip, ETH_HLEN), &route);
 	if (reason == XM_DROP_PEER_SOURCE && vip_may_be_tunnelled(s)) {
 		s->vip = VIP_TUNNEL;
-		s->entry = node->number;
 	} else if (reason != XM_PASS) {
 		return reason;
 	}
@@ -108,16 +104,16 @@ int xm_from_dev(struct __sk_buff *skb)
 {
 	struct xm_config *cfg = config_get();
 	enum xm_reason reason;
-	struct scene s;
+	struct scene *s = scene_get();
 
 	/* Without settings nobody can be believed, and this device carries nothing but the mesh. */
-	if (!cfg)
+	if (!cfg || !s)
 		return TC_ACT_SHOT;
-	scene_init(&s, skb, XM_HOOK_FROM_DEV);
-	reason = from_dev(skb, cfg, &s);
-	if (s.vip)
-		reason = vip_from_tunnel(skb, cfg, &s, s.entry, s.cluster);
-	return verdict_tc(skb, &s, reason);
+	scene_init(s, skb, XM_HOOK_FROM_DEV);
+	reason = from_dev(skb, cfg, s);
+	if (s->vip)
+		reason = vip_from_tunnel(skb, cfg, s, s->entry, s->cluster);
+	return verdict_tc(skb, s, reason);
 }
 
 #endif

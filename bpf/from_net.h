@@ -33,7 +33,7 @@ static __always_inline enum xm_reason open_vip(struct __sk_buff *skb, struct sce
 	if (ecn < 0)
 		return XM_DROP_ECN;
 	if (ecn != (s->ip.tos & ECN_MASK) &&
-	    rewrite_ecn((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN + overhead,
+	    rewrite_ecn(skb_data(skb), skb_data_end(skb), ETH_HLEN + overhead,
 			s->ip.is_v4, ecn))
 		return XM_DROP_INTERNAL;
 	if (tunnel_decap(skb, outer_is_v4, s->ip.is_v4))
@@ -60,15 +60,12 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 	__u8 outer_tos = s->ip.tos;
 	struct xm_route *route;
 	enum xm_reason reason;
-	struct xm_node *node;
 	struct xm_pod *pod;
 	int ecn;
 
 	s->outer_src = s->ip.src;
-	node = node_get(&s->outer_src);
-	if (!node)
+	if (sender_get(cfg, s, eth, data_end, &route))
 		return XM_DROP_UNKNOWN_PEER;
-	scene_peer(s, node->number, node->cluster);
 	if ((void *)(eth + 1) > data_end)
 		return XM_DROP_TRUNCATED;
 	reason = tunnel_header_check(cfg, vxlan);
@@ -76,8 +73,8 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		return reason;
 	if (eth->h_proto == bpf_htons(XM_ETH_PROBE)) {
 		pull_headers(skb, PULL_BYTES);
-		reason = probe_in_tunnel(node->number, (void *)(long)skb->data,
-					 (void *)(long)skb->data_end, overhead);
+		reason = probe_in_tunnel(s->entry, skb_data(skb),
+					 skb_data_end(skb), overhead);
 		s->action = reason == XM_ANSWER_PROBE ? bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
 		return reason;
 	}
@@ -91,12 +88,11 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		return XM_DROP_TRUNCATED;
 	if (ip_is_icmp(&s->ip)) {
 		pull_headers(skb, PULL_BYTES);
-		data = (void *)(long)skb->data;
-		data_end = (void *)(long)skb->data_end;
+		data = skb_data(skb);
+		data_end = skb_data_end(skb);
 	}
-	reason = source_check_peer(cfg, node, s, data, data_end, ip_l4(&s->ip, inner), &route);
+	reason = source_check_peer(cfg, s, data, data_end, ip_l4(&s->ip, inner), &route);
 	if (reason == XM_DROP_PEER_SOURCE && vip_may_be_tunnelled(s)) {
-		s->entry = node->number;
 		return open_vip(skb, s, outer_tos, overhead);
 	}
 	if (reason != XM_PASS)
@@ -206,16 +202,16 @@ __noinline int edge_send(struct __sk_buff *skb, struct xm_config *cfg, struct sc
 	s->sending = 1;
 	if (s->ip.ttl <= 1)
 		return XM_STACK_TTL;
-	s->size = wire_size(skb, s, (void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN);
+	s->size = wire_size(skb, s, skb_data(skb), skb_data_end(skb), ETH_HLEN);
 	s->limit = mtu;
 	if (s->size > mtu)
 		return answer_tc(skb, s, mtu);
-	if (rewrite_ttl((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,
+	if (rewrite_ttl(skb_data(skb), skb_data_end(skb), ETH_HLEN,
 			s->ip.is_v4, -1))
 		return XM_DROP_INTERNAL;
 	reason = tunnel_send(skb, s, cfg, &path->route);
 	if (reason == XM_STACK_NO_ENCAP)
-		rewrite_ttl((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,
+		rewrite_ttl(skb_data(skb), skb_data_end(skb), ETH_HLEN,
 			    s->ip.is_v4, 1);
 	return reason == XM_FWD_TUNNEL ? XM_FWD_VIP : reason;
 }
@@ -244,19 +240,26 @@ __noinline int vip_from_outside(struct __sk_buff *skb, struct xm_config *cfg,
 	return edge_send(skb, cfg, s, e.node);
 }
 
-/* What is neither in the tunnel nor for a VIP. */
-__noinline int from_net_rest(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
+/* An ICMP message from the fabric may be one about our tunnel. Out of line: rare. */
+__noinline int from_net_icmp(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
 {
 	if (!cfg || !s)
-		return XM_DROP_INTERNAL;
-	if (ip_is_icmp(&s->ip)) {
-		pull_headers(skb, PULL_BYTES);
-		pmtu_learn(cfg, s, (void *)(long)skb->data, (void *)(long)skb->data_end);
-	}
+		return 0;
+	pull_headers(skb, PULL_BYTES);
+	pmtu_learn(cfg, s, skb_data(skb), skb_data_end(skb));
+	return 0;
+}
+
+/* What is neither in the tunnel nor for a VIP. */
+static __always_inline enum xm_reason from_net_rest(struct __sk_buff *skb, struct xm_config *cfg,
+						    struct scene *s)
+{
+	if (ip_is_icmp(&s->ip))
+		from_net_icmp(skb, cfg, s);
 	return from_fabric(skb, cfg, s);
 }
 
-__noinline int from_net(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
+static __always_inline int from_net(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
 {
 	void *data, *data_end;
 	struct ethhdr *eth;
@@ -264,8 +267,8 @@ __noinline int from_net(struct __sk_buff *skb, struct xm_config *cfg, struct sce
 	if (!cfg || !s)
 		return XM_DROP_INTERNAL;
 	pull_headers(skb, pull_bare(skb));
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
+	data = skb_data(skb);
+	data_end = skb_data_end(skb);
 	eth = data;
 	if ((void *)(eth + 1) > data_end || skb->vlan_present || skb->pkt_type == PACKET_OTHERHOST)
 		return XM_PASS;
@@ -275,8 +278,8 @@ __noinline int from_net(struct __sk_buff *skb, struct xm_config *cfg, struct sce
 	if (tunnel_is_ours(cfg, s, data, data_end)) {
 		pull_headers(skb, s->ip.is_v4 ? PULL_BARE_V4 + XM_OVERHEAD_V4 :
 						PULL_BARE_V4 + XM_OVERHEAD_V6);
-		data = (void *)(long)skb->data;
-		data_end = (void *)(long)skb->data_end;
+		data = skb_data(skb);
+		data_end = skb_data_end(skb);
 		if (s->ip.is_v4)
 			return from_tunnel(skb, cfg, s, data, data_end, XM_OVERHEAD_V4);
 		return from_tunnel(skb, cfg, s, data, data_end, XM_OVERHEAD_V6);
@@ -310,15 +313,15 @@ int xm_from_net(struct __sk_buff *skb)
 {
 	struct xm_config *cfg = config_get();
 	enum xm_reason reason;
-	struct scene s;
+	struct scene *s = scene_get();
 
-	if (!cfg)
+	if (!cfg || !s)
 		return TC_ACT_UNSPEC;
-	scene_init(&s, skb, XM_HOOK_FROM_NET);
-	reason = from_net(skb, cfg, &s);
-	if (s.vip)
-		reason = from_net_vip(skb, cfg, &s);
-	return verdict_tc(skb, &s, reason);
+	scene_init(s, skb, XM_HOOK_FROM_NET);
+	reason = from_net(skb, cfg, s);
+	if (s->vip)
+		reason = from_net_vip(skb, cfg, s);
+	return verdict_tc(skb, s, reason);
 }
 
 #endif

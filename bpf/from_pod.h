@@ -80,8 +80,8 @@ static __always_inline enum xm_reason to_peer(struct __sk_buff *skb, struct xm_c
 		return XM_STACK_TTL;
 	if (s->ip.options)
 		return XM_STACK_OPTIONS;
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
+	data = skb_data(skb);
+	data_end = skb_data_end(skb);
 	s->size = wire_size(skb, s, data, data_end, ETH_HLEN);
 	s->limit = mtu;
 	if (s->size > mtu)
@@ -93,12 +93,12 @@ static __always_inline enum xm_reason to_peer(struct __sk_buff *skb, struct xm_c
 	reason = tunnel_send(skb, s, cfg, route);
 	/* The stack gets it as it came, and counts the TTL down itself. */
 	if (reason == XM_STACK_NO_ENCAP)
-		rewrite_ttl((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,
+		rewrite_ttl(skb_data(skb), skb_data_end(skb), ETH_HLEN,
 			    s->ip.is_v4, 1);
 	return reason;
 }
 
-__noinline int from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
+static __always_inline int from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct scene *s)
 {
 	void *data, *data_end;
 	struct xm_route *route;
@@ -111,8 +111,8 @@ __noinline int from_pod(struct __sk_buff *skb, struct xm_config *cfg, struct sce
 	if (!cfg || !s)
 		return XM_DROP_INTERNAL;
 	pull_headers(skb, pull_bare(skb));
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
+	data = skb_data(skb);
+	data_end = skb_data_end(skb);
 	eth = data;
 	if ((void *)(eth + 1) > data_end || skb->vlan_present)
 		return XM_PASS;
@@ -167,19 +167,19 @@ int xm_from_pod(struct __sk_buff *skb)
 {
 	struct xm_config *cfg = config_get();
 	enum xm_reason reason;
-	struct scene s;
+	struct scene *s = scene_get();
 
-	if (!cfg)
+	if (!cfg || !s)
 		return TC_ACT_UNSPEC;
-	scene_init(&s, skb, XM_HOOK_FROM_POD);
-	reason = from_pod(skb, cfg, &s);
-	if (s.vip) {
-		enum xm_reason reply = vip_from_pod(skb, cfg, &s);
+	scene_init(s, skb, XM_HOOK_FROM_POD);
+	reason = from_pod(skb, cfg, s);
+	if (s->vip) {
+		enum xm_reason reply = vip_from_pod(skb, cfg, s);
 
 		if (reply != XM_PASS)
 			reason = reply;
 	}
-	return verdict_tc(skb, &s, reason);
+	return verdict_tc(skb, s, reason);
 }
 
 #endif

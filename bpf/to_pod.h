@@ -15,8 +15,8 @@ static __always_inline enum xm_reason to_pod(struct __sk_buff *skb, struct scene
 	struct ethhdr *eth;
 
 	pull_headers(skb, pull_bare(skb));
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
+	data = skb_data(skb);
+	data_end = skb_data_end(skb);
 	eth = data;
 	if ((void *)(eth + 1) > data_end || skb->vlan_present)
 		return XM_PASS;
@@ -30,12 +30,12 @@ static __always_inline enum xm_reason to_pod(struct __sk_buff *skb, struct scene
 SEC("tc")
 int xm_to_pod(struct __sk_buff *skb)
 {
-	struct scene s;
+	struct scene *s = scene_get();
 
-	if (!config_get())
+	if (!config_get() || !s)
 		return TC_ACT_UNSPEC;
-	scene_init(&s, skb, XM_HOOK_TO_POD);
-	return verdict_tc(skb, &s, to_pod(skb, &s));
+	scene_init(s, skb, XM_HOOK_TO_POD);
+	return verdict_tc(skb, s, to_pod(skb, s));
 }
 
 #endif

@@ -39,7 +39,7 @@ static __always_inline enum xm_reason deliver_check(struct __sk_buff *skb, struc
 static __always_inline enum xm_reason deliver(struct __sk_buff *skb, struct scene *s,
 					      const struct xm_pod *pod)
 {
-	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
+	void *data = skb_data(skb), *data_end = skb_data_end(skb);
 	struct ethhdr *eth = data;
 
 	if ((void *)(eth + 1) > data_end)

@@ -20,8 +20,8 @@ static __always_inline void clamp_handshake(struct __sk_buff *skb, const struct 
 	if (s->ip.proto != IPPROTO_TCP || !s->ip.l4)
 		return;
 	pull_headers(skb, l4 + sizeof(*tcp));
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
+	data = skb_data(skb);
+	data_end = skb_data_end(skb);
 	tcp = data + l4;
 	if ((void *)(tcp + 1) > data_end || !tcp->syn)
 		return;

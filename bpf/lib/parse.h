@@ -6,6 +6,8 @@
 #ifndef BPF_LIB_PARSE_H
 #define BPF_LIB_PARSE_H
 
+#include <stddef.h>
+
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -61,13 +63,37 @@ struct xm_ip {
 #define PULL_BARE_V6 (ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr))
 
 /*
+ * Where the frame begins and ends in memory. Not by the members: where that is asked in several
+ * places clang keeps the member's address, and the verifier takes no address within the context.
+ */
+static __always_inline void *skb_data(const struct __sk_buff *skb)
+{
+	void *data;
+
+	asm volatile("%0 = *(u32 *)(%1 + %2)"
+		     : "=r"(data)
+		     : "r"(skb), "i"(offsetof(struct __sk_buff, data)));
+	return data;
+}
+
+static __always_inline void *skb_data_end(const struct __sk_buff *skb)
+{
+	void *data_end;
+
+	asm volatile("%0 = *(u32 *)(%1 + %2)"
+		     : "=r"(data_end)
+		     : "r"(skb), "i"(offsetof(struct __sk_buff, data_end)));
+	return data_end;
+}
+
+/*
  * Have @need bytes in reach, or all that there are. Header chains may sit in fragments of the skb,
  * but seldom do, while TCP keeps its data there: asking for more than headers would copy a little
  * data for each of its packets, 0.3 us each way (and the copy of the skb's head that goes with it).
  */
 static __always_inline void pull_headers(struct __sk_buff *skb, __u32 need)
 {
-	__u32 linear = skb->data_end - skb->data;
+	__u32 linear = skb_data_end(skb) - skb_data(skb);
 
 	if (linear < need && linear < skb->len)
 		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
@@ -76,6 +102,32 @@ static __always_inline void pull_headers(struct __sk_buff *skb, __u32 need)
 static __always_inline __u32 pull_bare(const struct __sk_buff *skb)
 {
 	return skb->protocol == bpf_htons(ETH_P_IP) ? PULL_BARE_V4 : PULL_BARE_V6;
+}
+
+/* Two words as they lie in memory. */
+static __always_inline __be64 words(__be32 first, __be32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)second << 32 | first;
+#else
+	return (__u64)first << 32 | second;
+#endif
+}
+
+/*
+ * Addresses are stored in the halves that they are read in again: of a load that spans two
+ * stores the CPU waits for both to reach the cache, 4 ns each.
+ */
+static __always_inline void addr_put_v4(struct xm_addr *to, __be32 ip)
+{
+	to->d[0] = 0;
+	to->d[1] = words(XM_V4_MARK, ip);
+}
+
+static __always_inline void addr_put_v6(struct xm_addr *to, const __be32 *w)
+{
+	to->d[0] = words(w[0], w[1]);
+	to->d[1] = words(w[2], w[3]);
 }
 
 static __always_inline enum xm_reason parse_ipv4(void *data, void *data_end, __u32 off,
@@ -91,8 +143,8 @@ static __always_inline enum xm_reason parse_ipv4(void *data, void *data_end, __u
 		return XM_DROP_BAD_IP;
 
 	frag = bpf_ntohs(h->frag_off);
-	ret_ip->src = xm_addr_v4(h->saddr);
-	ret_ip->dst = xm_addr_v4(h->daddr);
+	addr_put_v4(&ret_ip->src, h->saddr);
+	addr_put_v4(&ret_ip->dst, h->daddr);
 	ret_ip->len = bpf_ntohs(h->tot_len);
 	ret_ip->proto = h->protocol;
 	ret_ip->tos = h->tos;
@@ -114,8 +166,8 @@ static __always_inline enum xm_reason parse_ipv6(void *data, void *data_end, __u
 	if (h->version != 6)
 		return XM_DROP_BAD_IP;
 
-	__builtin_memcpy(&ret_ip->src, &h->saddr, 16);
-	__builtin_memcpy(&ret_ip->dst, &h->daddr, 16);
+	addr_put_v6(&ret_ip->src, h->saddr.in6_u.u6_addr32);
+	addr_put_v6(&ret_ip->dst, h->daddr.in6_u.u6_addr32);
 	ret_ip->len = bpf_ntohs(h->payload_len) + sizeof(*h);
 	ret_ip->proto = h->nexthdr;
 	ret_ip->tos = h->priority << 4 | h->flow_lbl[0] >> 4;

@@ -7,6 +7,7 @@
 #ifndef BPF_LIB_SCRATCH_H
 #define BPF_LIB_SCRATCH_H
 
+#include "scene.h"
 #include "service.h"
 
 /* The packet in hand, as xm_flows sees it. */
@@ -24,6 +25,7 @@ struct quote {
 };
 
 struct scratch {
+	struct scene scene;             /* tc's programs */
 	struct quote quote;             /* of an ICMP error */
 	struct flow_ask ask;            /* of the packet in hand, except in XDP */
 	struct xm_flow_key key;         /* reply_clashes(), flow_touch_both(), who records a flow */
@@ -52,6 +54,13 @@ static __always_inline struct scratch *scratch_get(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&xm_scratch, &zero);
+}
+
+static __always_inline struct scene *scene_get(void)
+{
+	struct scratch *scratch = scratch_get();
+
+	return scratch ? &scratch->scene : 0;
 }
 
 #endif

@@ -160,8 +160,8 @@ static __always_inline enum xm_reason tunnel_encap_v4(struct __sk_buff *skb, con
 	if (!xm_knobs.skip_adjust &&
 	    bpf_skb_adjust_room(skb, XM_OVERHEAD_V4, BPF_ADJ_ROOM_MAC, flags))
 		return XM_STACK_NO_ENCAP;
-	eth = (void *)(long)skb->data;
-	if ((void *)(eth + 1) + XM_OVERHEAD_V4 > (void *)(long)skb->data_end)
+	eth = skb_data(skb);
+	if ((void *)(eth + 1) + XM_OVERHEAD_V4 > skb_data_end(skb))
 		return XM_DROP_INTERNAL;
 	tunnel_put_v4(eth, s, cfg, route, hash, skb->len - ETH_HLEN);
 	return XM_FWD_TUNNEL;
@@ -179,8 +179,8 @@ static __always_inline enum xm_reason tunnel_encap_v6(struct __sk_buff *skb, con
 	if (!xm_knobs.skip_adjust &&
 	    bpf_skb_adjust_room(skb, XM_OVERHEAD_V6, BPF_ADJ_ROOM_MAC, flags))
 		return XM_STACK_NO_ENCAP;
-	eth = (void *)(long)skb->data;
-	if ((void *)(eth + 1) + XM_OVERHEAD_V6 > (void *)(long)skb->data_end)
+	eth = skb_data(skb);
+	if ((void *)(eth + 1) + XM_OVERHEAD_V6 > skb_data_end(skb))
 		return XM_DROP_INTERNAL;
 	tunnel_put_v6(eth, s, cfg, route, hash, skb->len - ETH_HLEN);
 	return XM_FWD_TUNNEL;
@@ -270,8 +270,8 @@ static __always_inline int tunnel_decap(struct __sk_buff *skb, int outer_is_v4, 
 		flags |= inner_is_v4 ? ADJ_ROOM_DECAP_L3_IPV4 : ADJ_ROOM_DECAP_L3_IPV6;
 	if (!xm_knobs.skip_adjust && bpf_skb_adjust_room(skb, -overhead, BPF_ADJ_ROOM_MAC, flags))
 		return -1;
-	eth = (void *)(long)skb->data;
-	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+	eth = skb_data(skb);
+	if ((void *)(eth + 1) > skb_data_end(skb))
 		return -1;
 	eth->h_proto = inner_is_v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	return 0;

@@ -1,41 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The one place where a reason becomes a verdict, a count and an event. What a judge learned on its
- * way is in struct scene; a forwarding judge leaves the action of its redirect helper there.
+ * way is in struct scene (scene.h); a forwarding judge leaves the action of its redirect helper
+ * there.
  */
 #ifndef BPF_LIB_VERDICT_H
 #define BPF_LIB_VERDICT_H
 
 #include <linux/pkt_cls.h>
 
-#include "maps.h"
-#include "parse.h"
-
-/*
- * What is left to do by the program itself, and not by what it called: translation needs its stack
- * (512 bytes for the whole chain of calls). Global functions share the scene, so that the verifier
- * walks each of them once; it holds no pointers, for those would not survive that.
- */
-enum scene_vip { VIP_NONE, VIP_OUTSIDE, VIP_TUNNEL, VIP_BARE };
-
-struct scene {
-	struct xm_ip ip;         /* inner where there is an inner packet */
-	struct xm_addr outer_src;
-	__u32 ifindex;
-	__u32 bytes;             /* of the IP packet(s) that arrived, all segments together */
-	__u32 packets;
-	__u32 size, limit;       /* what did not fit, and into what */
-	__u32 peer;              /* number of the peer's node in xm_peer_stats, once it is known */
-	__u16 cluster;
-	__be16 sport, dport;
-	__u8 hook;               /* enum xm_hook */
-	__u8 has_peer;
-	__u8 sending;            /* towards the peer */
-	__u8 outside;            /* inner source in no prefix of the mesh, and no node */
-	__u8 vip;                /* enum scene_vip */
-	__u32 entry;             /* VIP_TUNNEL: the node that sent it */
-	int action;              /* of the redirect helper; XDP_TX and the like in XDP */
-};
+#include "scratch.h"
 
 static const __u8 reason_kinds[XM_REASON_COUNT] = {
 #define XM_REASON_KIND(name, text, kind, what) [XM_##name] = XM_KIND_##kind,
@@ -62,7 +36,7 @@ static __always_inline void scene_peer(struct scene *s, __u32 number, __u16 clus
 	s->cluster = cluster;
 }
 
-/* What is counted of the peer, NULL: none is known. Not kept in the scene: see enum scene_vip. */
+/* What is counted of the peer, NULL: none is known. */
 static __always_inline struct xm_peer_stat *scene_stat(const struct scene *s)
 {
 	__u32 number = s->peer;
