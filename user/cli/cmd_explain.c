@@ -189,6 +189,7 @@ static void emit_choice(struct emit *emit, const struct job *job, const char *ke
 	static const char *const deciders[] = { "maglev", "flow", "affinity" };
 	const struct xm_trace *t = result ? &result->trace : NULL;
 	char text[SERVICEVIEW_ENDPOINT_MAX], name[132];
+	struct explain_shares shares = { 0 };
 
 	if (!t || !t->service) {
 		emit_json(emit, key, NULL);
@@ -217,6 +218,9 @@ static void emit_choice(struct emit *emit, const struct job *job, const char *ke
 	emit_number(emit, "hash", NULL, t->hash);
 	emit_number(emit, "slot", NULL, t->slot);
 	emit_number(emit, "slots", NULL, t->slice_size);
+	explain_shares(&job->c, t, &shares);
+	emit_number(emit, "backend_slots", NULL, shares.backend);
+	emit_number(emit, "cluster_slots", NULL, shares.cluster);
 	emit_object_end(emit);
 }
 

@@ -146,6 +146,10 @@ void explain_story_done(struct explain_story *story);
 /* The service part alone, for @result of a hook or of the socket program. */
 int explain_service(const struct explain_case *c, const struct dryrun_result *result, const char *step,
 		    struct explain_story *story);
+/* Slots of the slice that @t was chosen from: its backend's, all of that backend's cluster, all. */
+struct explain_shares { uint32_t backend, cluster, slots; };
+/* -ENOENT: Maglev was not asked. Errors of bpf(2). */
+int explain_shares(const struct explain_case *c, const struct xm_trace *t, struct explain_shares *ret_shares);
 /* Add a line. -ENOMEM. @cluster 0: no feed decided it. */
 int explain_say(struct explain_story *story, const char *step, uint16_t cluster, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -28,15 +28,15 @@ static const struct service_backend_entry *backend_by(const struct service_entry
 	return NULL;
 }
 
-/* Slots of a slice: one backend's, and all of its cluster's. */
-struct shares { uint32_t backend, cluster, size; };
-
-static int count_shares(const struct explain_case *c, const struct service_entry *s, const struct xm_trace *t,
-			uint16_t cluster, struct shares *ret_shares)
+int explain_shares(const struct explain_case *c, const struct xm_trace *t, struct explain_shares *ret_shares)
 {
 	const int fd = c->view->plane.map_fd[PLANE_xm_maglev];
-	struct shares shares = { .size = t->slice_size };
+	const struct service_entry *s = service_by(c, t->service);
+	const struct service_backend_entry *chosen = s ? backend_by(s, t->backend) : NULL;
+	struct explain_shares shares = { .slots = t->slice_size };
 
+	if (!chosen || !t->slice_size)
+		return -ENOENT;
 	for (uint32_t slot = t->slice_slot; slot < t->slice_slot + t->slice_size; slot++) {
 		const struct service_backend_entry *b;
 		const uint32_t at = slot >> 1;
@@ -46,13 +46,12 @@ static int count_shares(const struct explain_case *c, const struct service_entry
 			return -errno;
 		shares.backend += pair.backend[slot & 1] == t->backend;
 		b = backend_by(s, pair.backend[slot & 1]);
-		shares.cluster += b && b->backend.cluster == cluster;
+		shares.cluster += b && b->backend.cluster == chosen->backend.cluster;
 	}
 	*ret_shares = shares;
 	return 0;
 }
 
-/* "no.1:80 and no.2:80 ..." is for `service get`; here a number is enough. */
 static size_t count_state(const struct service_entry *s, enum xm_backend_state state)
 {
 	size_t n = 0;
@@ -87,14 +86,25 @@ static int say_refused(const struct explain_case *c, const struct service_entry 
 	return code;
 }
 
-/* Why these clusters have the slots that they have. */
-static int say_weights(const struct service_entry *s, const char *step, uint16_t own, struct explain_story *story)
+/* Different backends in the slice that @t was chosen from. */
+static uint32_t count_targets(const struct service_entry *s, const struct xm_trace *t)
 {
+	for (size_t i = 0; i < s->n_frontends; i++)
+		if (s->frontends[i].service.where == ((__u64)t->slice_slot << 32 | t->slice_size))
+			return s->frontends[i].service.n_targets;
+	return 0;
+}
+
+/* Why these clusters have the slots that they have. */
+static int say_weights(const struct service_entry *s, const struct xm_trace *t, const char *step, uint16_t own,
+		       struct explain_story *story)
+{
+	const uint32_t n = count_targets(s, t);
+
 	if (!s->name.prefer[0] && !s->name.weights[0])
-		return explain_say(story, step, own, "%zu active and %zu standby: every active backend weighs the same",
-				   count_state(s, XM_BACKEND_ACTIVE), count_state(s, XM_BACKEND_STANDBY));
-	return explain_say(story, step, own, "%zu active and %zu standby by%s%s%s%s%s", count_state(s, XM_BACKEND_ACTIVE),
-			   count_state(s, XM_BACKEND_STANDBY), s->name.prefer[0] ? " prefer " : "", s->name.prefer,
+		return explain_say(story, step, own, "the slots are shared by %u in use, all of the same weight", n);
+	return explain_say(story, step, own, "the slots are shared by %u in use, as told by%s%s%s%s%s", n,
+			   s->name.prefer[0] ? " prefer " : "", s->name.prefer,
 			   s->name.prefer[0] && s->name.weights[0] ? " and" : "", s->name.weights[0] ? " weights " : "",
 			   s->name.weights);
 }
@@ -102,21 +112,21 @@ static int say_weights(const struct service_entry *s, const char *step, uint16_t
 static int say_maglev(const struct explain_case *c, const struct service_entry *s, const struct xm_trace *t,
 		      const struct xm_backend *b, const char *step, struct explain_story *story)
 {
-	struct shares shares = { 0 };
+	struct explain_shares shares = { 0 };
 	int code = explain_say(story, step, 0, "hash 0x%08x * %u slots >> 32 = slot %u (xm_maglev from %u on)%s", t->hash,
 			       t->slice_size, t->slot, t->slice_slot,
 			       !strcmp(step, "socket") && c->ask->proto == IPPROTO_TCP ?
 				       "; of a TCP socket the hash is random each time" : "");
 
 	if (!code)
-		code = count_shares(c, s, t, b->cluster, &shares);
+		code = explain_shares(c, t, &shares);
 	if (!code)
 		code = explain_say(story, step, b->cluster,
 				   "that backend has %u of %u slots, %.1f %% of new connections; its cluster %s has %u, %.1f %%",
-				   shares.backend, shares.size, 100.0 * shares.backend / shares.size,
+				   shares.backend, shares.slots, 100.0 * shares.backend / shares.slots,
 				   view_cluster_name(c->view, b->cluster), shares.cluster,
-				   100.0 * shares.cluster / shares.size);
-	return code ? code : say_weights(s, step, c->view->actual->config.cluster, story);
+				   100.0 * shares.cluster / shares.slots);
+	return code ? code : say_weights(s, t, step, c->view->actual->config.cluster, story);
 }
 
 static int say_backend(const struct explain_case *c, const struct service_entry *s, const struct xm_trace *t,
