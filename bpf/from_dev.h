@@ -7,6 +7,7 @@
 
 #include "deliver.h"
 #include "handshake.h"
+#include "latency.h"
 #include "probe.h"
 #include "route.h"
 #include "source.h"
@@ -89,6 +90,7 @@ static __always_inline int from_dev(struct __sk_buff *skb, struct xm_config *cfg
 	reason = deliver_check(skb, s, pod, 0);
 	if (reason != XM_FWD_LOCAL)
 		return reason;
+	handshake_ends(skb, s);
 	reason = translate_reply(skb, s);
 	if (reason != XM_PASS)
 		return reason;

@@ -7,6 +7,7 @@
 
 #include "deliver.h"
 #include "handshake.h"
+#include "latency.h"
 #include "pmtu.h"
 #include "probe.h"
 #include "route.h"
@@ -124,6 +125,7 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		clamp_handshake(skb, s, inner, route->mtu);
 	if (tunnel_decap(skb, outer_is_v4, s->ip.is_v4))
 		return XM_DROP_INTERNAL;
+	handshake_ends(skb, s);
 	reason = translate_reply(skb, s);
 	if (reason != XM_PASS)
 		return reason;
@@ -153,6 +155,7 @@ static __always_inline enum xm_reason from_fabric(struct __sk_buff *skb, struct 
 	reason = deliver_check(skb, s, pod, 0);
 	if (reason != XM_FWD_LOCAL)
 		return reason;
+	handshake_ends(skb, s);
 	reason = translate_reply(skb, s);
 	if (reason != XM_PASS)
 		return reason;

@@ -5,6 +5,7 @@
 
 #include "deliver.h"
 #include "handshake.h"
+#include "latency.h"
 #include "route.h"
 #include "size.h"
 #include "source.h"
@@ -46,6 +47,8 @@ static __always_inline enum xm_reason to_local_pod(struct __sk_buff *skb, struct
 	if (reason != XM_FWD_LOCAL)
 		return reason;
 	/* The backend of a local client may be here too: its reply. */
+	if (!translated)
+		handshake_ends(skb, s);
 	reason = translated ? XM_PASS : translate_reply(skb, s);
 	if (reason != XM_PASS)
 		return reason;
@@ -132,11 +135,14 @@ static __always_inline int from_pod(struct __sk_buff *skb, struct xm_config *cfg
 		if (reason != XM_PASS)
 			return reason;
 	}
+	handshake_note(skb, s);
 	route = route_get(cfg, &s->ip.dst);
 	if (!route) {
 		node = node_get(&s->ip.dst);
 		if (node && node->path.ifindex)
 			return to_peer(skb, cfg, s, &node->path);
+		if (!node)
+			s->syn = 0;
 		/* A reply to somebody outside may be one to VIP traffic. */
 		if (!node && !translated && flow_hinted(&s->ip.src))
 			s->vip = VIP_BARE;
@@ -179,6 +185,8 @@ int xm_from_pod(struct __sk_buff *skb)
 		if (reply != XM_PASS)
 			reason = reply;
 	}
+	if (s->syn)
+		handshake_begins(skb, s, cfg->cluster, reason);
 	return verdict_tc(skb, s, reason);
 }
 

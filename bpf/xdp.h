@@ -128,6 +128,7 @@ int xm_xdp(struct xdp_md *xdp)
 	if (!cfg)
 		return XDP_PASS;
 	__builtin_memset(&s, 0, sizeof(s));
+	s.start_ns = sample_start(XM_HOOK_XDP);
 	s.hook = XM_HOOK_XDP;
 	s.ifindex = xdp->ingress_ifindex;
 	s.bytes = xdp->data_end - xdp->data - ETH_HLEN;

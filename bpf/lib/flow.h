@@ -41,7 +41,7 @@ static __always_inline void flow_hint(const struct xm_addr *addr)
 {
 	__u32 slot = xm_addr_hash16(addr), *hint = bpf_map_lookup_elem(&xm_flow_hint, &slot);
 
-	if (hint && !*hint)
+	if (hint && !*hint && !xm_knobs.dry_run)
 		*hint = 1;
 }
 
@@ -182,7 +182,7 @@ static __noinline int flow_touch_both(const struct flow_ask *ask, struct xm_flow
 	struct scratch *scratch = scratch_get();
 	struct xm_flow *other;
 
-	if (!ask || !f || !scratch)
+	if (!ask || !f || !scratch || xm_knobs.dry_run)
 		return 0;
 	flow_partner(&ask->key, f, &scratch->key);
 	other = bpf_map_lookup_elem(&xm_flows, &scratch->key);
@@ -206,7 +206,7 @@ static __always_inline void flow_touch(const struct flow_ask *ask, struct xm_flo
 
 static __always_inline void flow_delete(const struct scene *s, const struct xm_flow_key *key)
 {
-	if (!bpf_map_delete_elem(&xm_flows, key))
+	if (!xm_knobs.dry_run && !bpf_map_delete_elem(&xm_flows, key))
 		count(s->hook, XM_FLOW_ENDED, 1, 0);
 }
 
@@ -232,8 +232,11 @@ static __noinline int flow_end(const struct scene *s, const struct xm_flow_key *
 static __always_inline void flow_put(const struct scene *s, const struct xm_flow_key *key,
 				     const struct xm_flow *flow)
 {
-	long err = bpf_map_update_elem(&xm_flows, key, flow, BPF_NOEXIST);
+	long err;
 
+	if (xm_knobs.dry_run)
+		return;
+	err = bpf_map_update_elem(&xm_flows, key, flow, BPF_NOEXIST);
 	if (!err)
 		count(s->hook, XM_FLOW_NEW, 1, 0);
 	else if (err != -EEXIST)

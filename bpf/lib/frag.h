@@ -53,7 +53,7 @@ static __noinline int frag_put(struct __sk_buff *skb, const struct scene *s, __b
 	struct xm_frag frag = { .seen_ns = bpf_ktime_get_ns() };
 	struct xm_frag_key key;
 
-	if (!s || frag_key(skb, s, &key))
+	if (!s || frag_key(skb, s, &key) || xm_knobs.dry_run)
 		return -1;
 	*(__be32 *)&frag = ports;
 	return bpf_map_update_elem(&xm_frags, &key, &frag, BPF_ANY) ? -1 : 0;

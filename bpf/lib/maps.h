@@ -317,6 +317,22 @@ struct {
 	__type(value, struct xm_hist);
 } xm_program_time SEC(".maps");
 
+/*
+ * enum xm_hook -> when the next packet is timed, and this second's budget of events of new flows.
+ * Programs write. Not pinned: each load begins anew.
+ */
+struct instruments {
+	__u64 packets;
+	struct xm_event_rate flow_events;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XM_HOOK_MAX);
+	__type(key, __u32);
+	__type(value, struct instruments);
+} xm_instruments SEC(".maps");
+
 /* 0 -> what a monitor wants to see. `xmesh monitor` writes by mmap, programs read. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -20,7 +20,7 @@ static __always_inline void pmtu_lower(const struct scene *s, const struct xm_ad
 	__u64 now = bpf_ktime_get_ns();
 	__u32 number;
 
-	if (!node)
+	if (!node || xm_knobs.dry_run)
 		return;
 	number = node->number;
 	state = bpf_map_lookup_elem(&xm_node_state, &number);

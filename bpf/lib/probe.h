@@ -35,6 +35,8 @@ static __always_inline enum xm_reason probe_take(__u32 number, const struct xm_p
 
 	if (!asked || !nonce || asked->nonce != nonce || asked->answered == nonce)
 		return XM_DROP_PROBE;
+	if (xm_knobs.dry_run)
+		return XM_PROBE_TAKEN;
 	asked->rtt_ns = bpf_ktime_get_ns() - asked->sent_ns;
 	asked->answers++;
 	/* Last: the agent looks at the rest when it sees this. */

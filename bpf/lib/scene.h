@@ -36,6 +36,9 @@ struct scene {
 	__u8 vip;                /* enum scene_vip */
 	__u32 entry;             /* number of the node that sent it through the tunnel */
 	int action;              /* of the redirect helper; XDP_TX and the like in XDP */
+	__u32 backend;           /* number, of a pod's packet that was translated; 0 = none */
+	__u64 syn;               /* hash of the connection that a pod's SYN opens; 0 = no such packet */
+	__u64 start_ns;          /* of a packet that is timed; 0 = it is not */
 };
 
 #endif

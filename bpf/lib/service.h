@@ -6,6 +6,7 @@
 #ifndef BPF_LIB_SERVICE_H
 #define BPF_LIB_SERVICE_H
 
+#include "dryrun.h"
 #include "maps.h"
 
 /* What was read of an entry of xm_services, whole and of one moment. */
@@ -100,7 +101,9 @@ static __always_inline __u32 affinity_get(const struct service *s, const struct 
 	if (!b || b->generation != a->generation ||
 	    (b->state != XM_BACKEND_ACTIVE && b->state != XM_BACKEND_STANDBY))
 		return 0;
-	a->seen_ns = now_ns;
+	trace_affinity();
+	if (!xm_knobs.dry_run)
+		a->seen_ns = now_ns;
 	return a->backend;
 }
 
@@ -132,6 +135,8 @@ static __always_inline __u32 service_choose(const struct service *s,
 	b = number ? backend_get(number) : 0;
 	if (!b)
 		return 0;
+	if (xm_knobs.dry_run)
+		return number;
 	choice.backend = number;
 	choice.generation = b->generation;
 	bpf_map_update_elem(&xm_affinity, &who, &choice, BPF_ANY);

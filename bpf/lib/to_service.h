@@ -123,7 +123,9 @@ static __always_inline int service_place(const struct scene *s, const struct flo
 
 #pragma clang loop unroll(disable)
 	for (i = 0; i < SERVICE_TRIES; i++, hash = hash * 0x9e3779b1u + 1) {
+		trace_choice(svc->number, hash, svc->slot, svc->size);
 		number = service_pick(svc, key, &ask->key.src, hash);
+		trace_chosen(number);
 		b = number ? backend_get(number) : 0;
 		if (!b || xm_addr_is_v4(&b->addr) != s->ip.is_v4)
 			return XM_ANSWER_REFUSED;
@@ -315,6 +317,8 @@ static __always_inline enum xm_reason to_service(struct __sk_buff *skb, struct x
 		t.addr = f->addr;
 		t.port = f->port;
 		t.hairpin = !!(f->flags & XM_FLOW_HAIRPIN);
+		s->backend = f->backend;
+		trace_flow(f->backend);
 		flow_touch(ask, f);
 	} else if (hairpin_is_reply(ask, &t)) {
 		return hairpin_send(skb, cfg, s, &t, 1);
@@ -322,6 +326,7 @@ static __always_inline enum xm_reason to_service(struct __sk_buff *skb, struct x
 		reason = service_begin(skb, cfg, s, ask, &t);
 		if (reason != XM_TRANSLATED)
 			return reason;
+		s->backend = t.number;
 	}
 	if (s->ip.l4 && s->ip.fragment)
 		frag_put(skb, s, flow_ports(&ask->key));

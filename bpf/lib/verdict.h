@@ -9,6 +9,8 @@
 
 #include <linux/pkt_cls.h>
 
+#include "dryrun.h"
+#include "hist.h"
 #include "scratch.h"
 
 static const __u8 reason_kinds[XM_REASON_COUNT] = {
@@ -34,6 +36,7 @@ static __always_inline void scene_peer(struct scene *s, __u32 number, __u16 clus
 	s->peer = number < XM_STAT_NODES ? number : 0;
 	s->has_peer = 1;
 	s->cluster = cluster;
+	trace_peer(number);
 }
 
 /* What is counted of the peer, NULL: none is known. */
@@ -61,18 +64,22 @@ static __always_inline void count_peer(const struct scene *s, int dropped)
 	}
 }
 
-/* False when this CPU has spent its budget of @what for the running second. */
-static __always_inline int rate_allows(__u32 what, __u64 now, __u64 limit)
+/* False when the budget of @r for the running second is spent. */
+static __always_inline int rate_within(struct xm_event_rate *r, __u64 now, __u64 limit)
 {
-	struct xm_event_rate *r = bpf_map_lookup_elem(&xm_event_rate, &what);
-
-	if (!r)
-		return 0;
 	if (now - r->window_ns >= 1000000000ull) {
 		r->window_ns = now;
 		r->count = 0;
 	}
 	return r->count++ < limit;
+}
+
+/* False when this CPU has spent its budget of @what for the running second. */
+static __always_inline int rate_allows(__u32 what, __u64 now, __u64 limit)
+{
+	struct xm_event_rate *r = bpf_map_lookup_elem(&xm_event_rate, &what);
+
+	return r ? rate_within(r, now, limit) : 0;
 }
 
 /* Out of line: rare, and its code would be in every program otherwise. */
@@ -128,6 +135,46 @@ static __always_inline __u8 judge(const struct scene *s, __u32 reason)
 	return kind;
 }
 
+/* Time one packet in XM_SAMPLE_EVERY: what scene's start_ns begins with. */
+static __always_inline __u64 sample_start(__u32 hook)
+{
+	struct instruments *i;
+
+	if (xm_knobs.no_latency || xm_knobs.dry_run)
+		return 0;
+	i = bpf_map_lookup_elem(&xm_instruments, &hook);
+	return i && !(++i->packets & (XM_SAMPLE_EVERY - 1)) ? bpf_ktime_get_ns() : 0;
+}
+
+/* Out of line: rare. */
+static __noinline int sample_end(const struct scene *s)
+{
+	__u32 hook = s->hook;
+	struct xm_hist *hist = bpf_map_lookup_elem(&xm_program_time, &hook);
+
+	if (hist)
+		hist_note(hist, bpf_ktime_get_ns() - s->start_ns);
+	return 0;
+}
+
+/* The end of a dry run. */
+static __always_inline int verdict_traced(const struct scene *s, enum xm_reason reason, int action)
+{
+	struct xm_trace *t = trace_get();
+
+	if (!t)
+		return action;
+	t->done = 1;
+	t->reason = reason;
+	t->action = action;
+	t->size = s->size ? s->size : s->ip.len;
+	t->limit = s->limit;
+	t->cluster = s->cluster;
+	t->src = s->ip.src;
+	t->dst = s->ip.dst;
+	return action;
+}
+
 /* Stack and pass are the same for tc: go on to the next program, then to the kernel. */
 static __always_inline int verdict_tc(struct __sk_buff *skb, struct scene *s, enum xm_reason reason)
 {
@@ -144,9 +191,11 @@ static __always_inline int verdict_tc(struct __sk_buff *skb, struct scene *s, en
 		}
 		event_send(s, reason);
 	}
+	if (s->start_ns)
+		sample_end(s);
 	if (kind == XM_KIND_FORWARD || kind == XM_KIND_ANSWER)
-		return s->action;
-	return kind == XM_KIND_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+		return verdict_traced(s, reason, s->action);
+	return verdict_traced(s, reason, kind == XM_KIND_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC);
 }
 
 static __always_inline int verdict_xdp(const struct scene *s, enum xm_reason reason)
@@ -155,14 +204,17 @@ static __always_inline int verdict_xdp(const struct scene *s, enum xm_reason rea
 
 	if (event_wanted(kind, reason))
 		event_send(s, reason);
+	if (s->start_ns)
+		sample_end(s);
 	if (kind == XM_KIND_FORWARD || kind == XM_KIND_ANSWER)
-		return s->action;
-	return kind == XM_KIND_DROP ? XDP_DROP : XDP_PASS;
+		return verdict_traced(s, reason, s->action);
+	return verdict_traced(s, reason, kind == XM_KIND_DROP ? XDP_DROP : XDP_PASS);
 }
 
 static __always_inline void scene_init(struct scene *s, struct __sk_buff *skb, enum xm_hook hook)
 {
 	__builtin_memset(s, 0, sizeof(*s));
+	s->start_ns = sample_start(hook);
 	s->hook = hook;
 	s->ifindex = skb->ifindex;
 	s->bytes = skb->len - ETH_HLEN;

@@ -34,6 +34,8 @@ static __always_inline void edge_touch(struct xm_flow *f, const struct edge *e)
 {
 	__u8 bits = flow_bits(&e->ask);
 
+	if (xm_knobs.dry_run)
+		return;
 	if ((__s64)(e->ask.now_ns - f->seen_ns) >= (__s64)FLOW_TOUCH_NS)
 		f->seen_ns = e->ask.now_ns;
 	if (bits & ~f->flags)
@@ -47,6 +49,8 @@ static __always_inline void edge_record(const struct scene *s, struct edge *e,
 {
 	struct xm_flow flow;
 
+	if (xm_knobs.dry_run)
+		return;
 	if (!rate_allows(XM_RATE_FLOWS, bpf_ktime_get_ns(), XM_EDGE_FLOWS_PER_SECOND)) {
 		count(s->hook, XM_FLOW_UNRECORDED, 1, 0);
 		return;
@@ -74,7 +78,7 @@ static __noinline int edge_new(struct xm_config *cfg, const struct scene *s, str
 	struct xm_service_key key;
 	struct xm_backend *b;
 	struct service svc;
-	__u32 number;
+	__u32 number, hash;
 
 	if (!cfg || !s || !e)
 		return XM_PASS;
@@ -87,7 +91,10 @@ static __noinline int edge_new(struct xm_config *cfg, const struct scene *s, str
 	if (service_get(&key, &svc) || route_get(cfg, &e->ask.key.src) ||
 	    node_get(&e->ask.key.src))
 		return XM_PASS;
-	number = service_choose(&svc, &key, &e->ask.key.src, xm_flow_hash(&e->ask.key));
+	hash = xm_flow_hash(&e->ask.key);
+	trace_choice(svc.number, hash, svc.slot, svc.size);
+	number = service_choose(&svc, &key, &e->ask.key.src, hash);
+	trace_chosen(number);
 	b = number ? backend_get(number) : 0;
 	if (!b || !b->node)
 		return XM_ANSWER_REFUSED;
@@ -165,6 +172,7 @@ static __always_inline enum xm_reason edge_node(struct xm_config *cfg, const str
 	if (f && f->kind != XM_FLOW_POD && flow_keeps(f) && !flow_begins_anew(&e->ask, f)) {
 		if (f->kind == XM_FLOW_NODE)
 			return XM_FWD_LOCAL;
+		trace_flow(f->backend);
 		if (e->record)
 			edge_touch(f, e);
 		e->node = f->node;

@@ -104,6 +104,8 @@ static __noinline int node_moved(const struct xm_config *cfg, struct xm_flow *f,
 
 	if (!scratch || node_service(scratch, entry->cluster))
 		return -1;
+	if (xm_knobs.dry_run)
+		return 0;
 	flow_partner(&scratch->ask.key, f, &scratch->key);
 	f->node = entry->number;
 	f->flags = (f->flags & ~XM_FLOW_VIA_ENTRY) | via;
@@ -164,6 +166,7 @@ __noinline int node_target(struct __sk_buff *skb, struct xm_config *cfg, struct 
 	if (f && f->kind == XM_FLOW_NODE && flow_keeps(f) && !flow_begins_anew(ask, f)) {
 		if (f->node != entry->number && node_moved(cfg, f, entry))
 			return XM_DROP_PEER_SOURCE;
+		trace_flow(f->backend);
 		ret_target->addr = f->addr;
 		ret_target->port = f->port;
 		flow_touch(ask, f);
@@ -269,6 +272,7 @@ __noinline int reply_find(struct __sk_buff *skb, struct scene *s)
 	if (s->ip.l4 && s->ip.fragment)
 		frag_put(skb, s, flow_ports(&ask->key));
 	flow_touch(ask, f);
+	trace_flow(f->backend);
 	scratch->flow = *f;
 	return XM_TRANSLATED;
 }
@@ -461,7 +465,8 @@ __noinline int vip_to_client(struct __sk_buff *skb, struct scene *s, __u32 numbe
 	f = flow_find(&ask.key, ask.now_ns);
 	if (!f || f->kind != XM_FLOW_EDGE || f->node != number)
 		return XM_DROP_PEER_SOURCE;
-	if ((__s64)(ask.now_ns - f->seen_ns) >= (__s64)FLOW_TOUCH_NS)
+	trace_flow(f->backend);
+	if (!xm_knobs.dry_run && (__s64)(ask.now_ns - f->seen_ns) >= (__s64)FLOW_TOUCH_NS)
 		f->seen_ns = ask.now_ns;
 	if (s->ip.ttl <= 1)
 		return XM_STACK_TTL;

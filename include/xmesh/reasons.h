@@ -73,7 +73,9 @@
 	X(FLOW_NEW, "flow_new", NOTE, "an entry was put into xm_flows")                            \
 	X(FLOW_ENDED, "flow_ended", NOTE, "an entry was taken out of xm_flows, its time was over") \
 	X(FLOW_UNRECORDED, "flow_unrecorded", NOTE,                                                \
-	  "an entry could not be put into xm_flows: Maglev alone decides")
+	  "an entry could not be put into xm_flows: Maglev alone decides")                         \
+	X(LATENCY_FULL, "latency_full", NOTE,                                                      \
+	  "no room in xm_latency: counted under the cluster alone")
 
 enum xm_kind {
 	XM_KIND_PASS,

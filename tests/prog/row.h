@@ -67,9 +67,17 @@ extern const struct row vip_icmp_rows[], vip_node_rows[];
 extern const size_t n_probe_rows, n_service_rows, n_flow_rows, n_vip_rows;
 extern const size_t n_vip_icmp_rows, n_vip_node_rows;
 
+extern const struct row latency_rows[];
+extern const size_t n_latency_rows;
+
 /* Tests that are no rows: loops over lengths, tables, state. */
 extern const struct CMUnitTest loop_tests[];
 extern const size_t n_loop_tests;
+extern const struct CMUnitTest latency_tests[];
+extern const size_t n_latency_tests;
+/* Those of tables of their own: appended to @tests, which has @n; returns how many are there then. */
+size_t latency_add_tests(struct CMUnitTest *tests, size_t n);
+size_t latency_n_tests(void);
 extern const struct CMUnitTest memo_tests[];
 extern const size_t n_memo_tests;
 extern const struct CMUnitTest stack_tests[];
