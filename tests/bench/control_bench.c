@@ -173,7 +173,7 @@ static int run_whole(const struct plane *plane, struct err *err)
 	struct service_node node = { .cluster = 1, .name = "node-1", .number = 1, .health = NODE_UP,
 				     .outer = xm_addr_v4(htonl(0xc0000201)), .own = true };
 	bool stale[1] = { false };
-	struct services_input input = { &mesh, &node, 1, stale };
+	struct services_input input = { .mesh = &mesh, .nodes = &node, .n_nodes = 1, .stale = stale };
 	double took[ROUNDS], merged[ROUNDS];
 	struct snapshot *snapshot = (struct snapshot *)cluster.snapshot;
 	struct services *services;

@@ -150,7 +150,7 @@ static int merge(const struct view *view, const struct mesh *mesh, struct servic
 {
 	auto_free struct service_node *nodes = nodes_of(view);
 	auto_free bool *stale = calloc(mesh->n_clusters + 1, sizeof(*stale));
-	struct services_input input = { mesh, nodes, view->actual->n_names, stale };
+	struct services_input input = { .mesh = mesh, .nodes = nodes, .n_nodes = view->actual->n_names, .stale = stale };
 	struct services *services;
 	int code = nodes && stale ? services_new(&services) : -ENOMEM;
 

@@ -134,3 +134,43 @@ void policy_format_weights(const struct service_object *service, char *buf, size
 		append(buf, size, &len, "%s%s=%u", i ? "," : "", service->weights[i].cluster,
 		       service->weights[i].weight);
 }
+
+#define NEAREST "nearest: "
+
+static int by_weight(const void *va, const void *vb)
+{
+	const struct weight_object *a = va, *b = vb;
+
+	return a->weight != b->weight ? (a->weight < b->weight ? 1 : -1) : strcmp(a->cluster, b->cluster);
+}
+
+void policy_format_nearest(struct weight_object *weights, size_t n, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	if (n)
+		qsort(weights, n, sizeof(*weights), by_weight);
+	append(buf, size, &len, NEAREST);
+	for (size_t i = 0; i < n; i++)
+		append(buf, size, &len, "%s%s=%u", i ? "," : "", weights[i].cluster, weights[i].weight);
+}
+
+bool policy_is_nearest(const char *text)
+{
+	return !strncmp(text, NEAREST, strlen(NEAREST));
+}
+
+int policy_parse_nearest(const char *text, struct weight_object **ret_weights, size_t *ret_n)
+{
+	auto_free char *copy = strdup(text + strlen(NEAREST));
+	char *end;
+
+	if (!copy)
+		return -ENOMEM;
+	/* The last one may be cut inside of its number: without it. */
+	if (strlen(copy) > 3 && !strcmp(copy + strlen(copy) - 3, "...")) {
+		end = strrchr(copy, ',');
+		*(end ? end : copy) = '\0';
+	}
+	return policy_parse_weights(copy, ret_weights, ret_n, NULL);
+}

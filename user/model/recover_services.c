@@ -189,7 +189,8 @@ static int fill_policy(const struct xm_service_name *name, struct service_object
 	snprintf(weights, sizeof(weights), "%.*s", (int)sizeof(name->weights), name->weights);
 	/* A text that was cut for want of room is no policy: then that of a service without one. */
 	rc = policy_parse_prefer(prefer, &o->prefer, &o->n_prefer, NULL);
-	if (!rc || rc == -EINVAL)
+	o->nearest = policy_is_nearest(weights);
+	if ((!rc || rc == -EINVAL) && !o->nearest)
 		rc = policy_parse_weights(weights, &o->weights, &o->n_weights, NULL);
 	o->affinity_s = name->affinity_s;
 	return rc == -EINVAL ? 0 : rc;

@@ -86,13 +86,13 @@ int services_mark(struct services *s, struct entry *e)
 	return 0;
 }
 
-static struct entry *find(const struct services *s, const struct service_object *o)
+static struct entry *find(const struct services *s, const char *space, const char *name)
 {
 	size_t low = 0, high = s->n_entries;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int diff = order_names(s->entries[mid]->space, s->entries[mid]->name, o->space, o->name);
+		int diff = order_names(s->entries[mid]->space, s->entries[mid]->name, space, name);
 
 		if (!diff)
 			return s->entries[mid];
@@ -178,7 +178,7 @@ static int walk(struct services *s, size_t cluster, const struct snapshot *snaps
 			e = old[i++].entry;
 		stays = e && i - 1 == k;
 		if (!e) {
-			e = find(s, o);
+			e = find(s, o->space, o->name);
 			if (!e) {
 				e = entry_new(s, o);
 				if (!e || vec_grow(&fresh, n_fresh, sizeof(*fresh))) {
@@ -244,9 +244,43 @@ static int start_anew(struct services *s, size_t n)
 	return 0;
 }
 
+static const struct nearest *nearest_of(const struct services *s, const struct entry *e)
+{
+	size_t low = 0, high = s->n_nearest;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct service_nearest *item = &s->nearest[mid];
+		int diff = order_names(item->space, item->name, e->space, e->name);
+
+		if (!diff)
+			return item->nearest;
+		if (diff < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+/* Services whose weights by round trips moved. */
+static int look_at_nearest(struct services *s)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < s->n_nearest; i++) {
+		struct entry *e = find(s, s->nearest[i].space, s->nearest[i].name);
+
+		if (e && e->service.nearest && e->nearest != nearest_digest(s->nearest[i].nearest))
+			rc = services_mark(s, e);
+	}
+	return rc;
+}
+
 int services_merge(struct services *s, const struct mesh *mesh, struct env *env, struct entry *e)
 {
 	auto_free const struct service_object **objects = calloc(s->n_clusters, sizeof(*objects));
+	const struct nearest *nearest = nearest_of(s, e);
 	bool any = false;
 
 	if (!objects)
@@ -259,7 +293,8 @@ int services_merge(struct services *s, const struct mesh *mesh, struct env *env,
 	}
 	merged_done(&e->next);
 	e->merged = true;
-	return any ? merge_service(env, mesh, objects, &e->next) : 0;
+	e->nearest = nearest_digest(nearest);
+	return any ? merge_service(env, mesh, objects, nearest, &e->next) : 0;
 }
 
 /* ---- taking over ---------------------------------------------------------------------------- */
@@ -425,6 +460,8 @@ static int prepare(struct services *s, const struct mesh *mesh, struct env *env,
 	}
 	for (size_t i = 0; s->whole && !rc && i < s->n_entries; i++)
 		rc = services_mark(s, s->entries[i]);
+	if (!rc)
+		rc = look_at_nearest(s);
 	for (size_t i = 0; !rc && i < s->n_dirty; i++) {
 		rc = services_merge(s, mesh, env, s->dirty[i]);
 		claims |= services_claims_changed(s->dirty[i]);
@@ -449,6 +486,8 @@ int services_update(struct services *s, const struct services_input *input, stru
 	struct env *env = s->env;
 	int rc = 0;
 
+	s->nearest = input->nearest;
+	s->n_nearest = input->n_nearest;
 	if (!env || env->digest != env_digest(input)) {
 		rc = env_new(input, &env);
 		s->whole = true;

@@ -9,6 +9,7 @@
 
 #include "core/err.h"
 #include "model/mesh.h"
+#include "model/nearest.h"
 #include "xmesh/service.h"
 
 enum node_health { NODE_UNKNOWN, NODE_UP, NODE_DOWN };
@@ -23,12 +24,20 @@ struct service_node {
 	bool own;                    /* this very node */
 };
 
+/* Weights by round trips of the service of that name. */
+struct service_nearest {
+	const char *space, *name;
+	const struct nearest *nearest;
+};
+
 /* What decides beside the snapshots. All borrowed for the call. */
 struct services_input {
 	const struct mesh *mesh;
 	const struct service_node *nodes; /* sorted by (cluster, name) */
 	size_t n_nodes;
 	const bool *stale;           /* [mesh->n_clusters]: the feed is older than stale_after */
+	const struct service_nearest *nearest; /* sorted by (space, name); others: all equally near */
+	size_t n_nearest;
 };
 
 struct service_backend {
@@ -63,7 +72,12 @@ struct service_pool {
 struct service {
 	char space[64], name[64];
 	uint64_t version;            /* another one whenever anything here changed */
-	char prefer[128], weights[128]; /* as in force, for people; cut with "..." when longer */
+	/*
+	 * As in force, for people and for a restart; cut with "..." when longer. weights of a nearest one:
+	 * policy_format_nearest() of what new connections are weighed by.
+	 */
+	char prefer[128], weights[128];
+	bool nearest;                /* weighed by services_input.nearest */
 	uint32_t affinity_s;
 	struct service_backend *backends; size_t n_backends; /* sorted by (flags & NODE, addr, port, proto, port_name) */
 	struct service_pool *pools;  size_t n_pools;
@@ -75,8 +89,8 @@ int services_new(struct services **ret_services);
 void services_free(struct services *services);
 
 /*
- * Merge anew what changed against the call before: services whose digest, nodes, health or stale
- * marks did. Installed are:
+ * Merge anew what changed against the call before: services whose digest, nodes, health, stale
+ * marks or nearest weights did. Installed are:
  *  CLIENT  own-cluster frontends (ClusterIPs, clusterset IPs, externalIPs, LoadBalancer ingress) of
  *          services that are global in our own cluster, or imported there;
  *  EDGE    own-cluster externalIPs and ingress IPs of those: targets are nodes (XM_BACKEND_IS_NODE),
@@ -87,7 +101,8 @@ void services_free(struct services *services);
  * Used for new connections, the first of these that is not empty: ready; ready but stale; serving and
  * terminating. Within it, the first tier of prefer that is not empty; within that, clusters with weights
  * (share of a cluster = its weight, spread evenly over its backends), those that weights does not
- * name only when the named ones have none, those of weight 0 never. A node that is DOWN has none;
+ * name only when the named ones have none, those of weight 0 never; or with nearest and no weights,
+ * clusters by nearest_weight(). A node that is DOWN has none;
  * UNKNOWN counts as up. The same (addr, port) in two slices: ready wins. A slice port of 0 (null)
  * serves every port of its protocol, unchanged.
  * @ret_notes (may be NULL): sentences on what is left out and why (a VIP that two services claim: the

@@ -129,8 +129,8 @@ static void share(struct candidate *c, size_t n, const uint32_t *weights, const 
 		c[i].weight /= common;
 }
 
-void choose(const struct env *env, const struct service_object *policy, const struct group *group,
-	    struct candidate *c, size_t n, bool edge, uint32_t *scratch)
+void choose(const struct env *env, const struct service_object *policy, const struct nearest *nearest,
+	    const struct group *group, struct candidate *c, size_t n, bool edge, uint32_t *scratch)
 {
 	uint32_t *weights = scratch, *counts = weights + env->n_clusters;
 	uint32_t *tiers = counts + env->n_clusters, tier = NO_TIER;
@@ -189,8 +189,7 @@ void choose(const struct env *env, const struct service_object *policy, const st
 			put(&c[i], state, why);
 	}
 	/* Without weights in force every backend counts the same. */
-	for (size_t k = 0; k < env->n_clusters; k++)
-		if (!listed)
-			weights[k] = counts[k];
+	for (size_t k = 0; k < env->n_clusters && !listed; k++)
+		weights[k] = choose_is_nearest(policy) ? nearest_weight(nearest, env->ids[k]) : counts[k];
 	share(c, n, weights, counts, env->n_clusters);
 }

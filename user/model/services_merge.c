@@ -25,6 +25,7 @@ struct work {
 	const struct mesh *mesh;
 	const struct service_object *const *objects;
 	const struct service_object *own; /* NULL, or ours with frontends for clients */
+	const struct nearest *nearest;    /* NULL: nothing was measured */
 	struct pool *pools;       size_t n_pools;
 	struct candidate *c;      size_t n_c;
 	struct service_backend *nodes; size_t n_nodes; /* targets of EDGE */
@@ -74,7 +75,7 @@ static bool same_pool(const struct service_pool *a, const struct service_pool *b
 bool service_equal(const struct service *a, const struct service *b)
 {
 	if (strcmp(a->prefer, b->prefer) || strcmp(a->weights, b->weights) ||
-	    a->affinity_s != b->affinity_s || a->n_backends != b->n_backends ||
+	    a->nearest != b->nearest || a->affinity_s != b->affinity_s || a->n_backends != b->n_backends ||
 	    a->n_pools != b->n_pools)
 		return false;
 	for (size_t i = 0; i < a->n_backends; i++)
@@ -411,7 +412,7 @@ static int add_targets(struct work *w)
 		edge |= p->p.scope == XM_SCOPE_EDGE;
 		if (p->p.scope == XM_SCOPE_EDGE)
 			continue;
-		choose(w->env, w->own, &p->group, w->c, w->n_c, false, scratch);
+		choose(w->env, w->own, w->nearest, &p->group, w->c, w->n_c, false, scratch);
 		for (size_t k = 0; !rc && p->p.scope == XM_SCOPE_CLIENT && k < w->n_c; k++)
 			if (w->c[k].weight)
 				rc = add_target(&p->p, k, w->c[k].weight);
@@ -423,7 +424,7 @@ static int add_targets(struct work *w)
 	for (size_t i = 0; !rc && i < w->n_pools; i++) {
 		if (w->pools[i].p.scope != XM_SCOPE_EDGE)
 			continue;
-		choose(w->env, w->own, &w->pools[i].group, w->c, w->n_c, true, scratch);
+		choose(w->env, w->own, w->nearest, &w->pools[i].group, w->c, w->n_c, true, scratch);
 		rc = edge_targets(w, &w->pools[i]);
 	}
 	return rc;
@@ -449,11 +450,38 @@ static int note_policy(struct work *w)
 				      "configuration", o->space, o->name,
 				      prefer ? "prefer" : "weights", name);
 	}
+	if (!rc && o->nearest && o->n_weights)
+		rc = vec_note(&w->out->notes, &w->out->n_notes,
+			      "service %s/%s: xmesh.io/nearest is not in force, for xmesh.io/weights is there: "
+			      "take one of them away", o->space, o->name);
 	if (!rc && o->global && o->headless && !o->n_vips)
 		rc = vec_note(&w->out->notes, &w->out->n_notes,
 			      "service %s/%s is headless: its pods are reached by their own addresses, "
 			      "there is nothing to choose", o->space, o->name);
 	return rc;
+}
+
+/* What the clusters that get new connections are weighed by. */
+static int tell_nearest(const struct work *w, struct service *s)
+{
+	auto_free struct weight_object *weights = calloc(w->env->n_clusters, sizeof(*weights));
+	size_t n = 0;
+
+	if (!weights)
+		return -ENOMEM;
+	for (size_t k = 0; k < w->env->n_clusters; k++) {
+		bool active = false;
+
+		for (size_t i = 0; i < w->n_c; i++)
+			active |= w->c[i].cluster == k && w->c[i].b.state == XM_BACKEND_ACTIVE;
+		if (!active)
+			continue;
+		snprintf(weights[n].cluster, sizeof(weights[n].cluster), "%s", w->env->names[k]);
+		weights[n++].weight = nearest_weight(w->nearest, w->env->ids[k]);
+	}
+	policy_format_nearest(weights, n, s->weights, sizeof(s->weights));
+	s->nearest = true;
+	return 0;
 }
 
 static int hand_over(struct work *w, const struct service_object *any)
@@ -467,6 +495,8 @@ static int hand_over(struct work *w, const struct service_object *any)
 		policy_format_weights(w->own, s->weights, sizeof(s->weights));
 		s->affinity_s = w->own->affinity_s;
 	}
+	if (choose_is_nearest(w->own) && tell_nearest(w, s))
+		return -ENOMEM;
 	s->backends = calloc(w->n_c + w->n_nodes + 1, sizeof(*s->backends));
 	s->pools = calloc(w->n_pools + 1, sizeof(*s->pools));
 	if (!s->backends || !s->pools)
@@ -482,10 +512,11 @@ static int hand_over(struct work *w, const struct service_object *any)
 }
 
 int merge_service(const struct env *env, const struct mesh *mesh,
-		  const struct service_object *const *objects, struct merged *ret_merged)
+		  const struct service_object *const *objects, const struct nearest *nearest,
+		  struct merged *ret_merged)
 {
 	struct merged out = {};
-	struct work w = { .env = env, .mesh = mesh, .objects = objects, .out = &out };
+	struct work w = { .env = env, .mesh = mesh, .objects = objects, .nearest = nearest, .out = &out };
 	const struct service_object *any = NULL;
 	int rc = 0;
 

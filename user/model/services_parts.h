@@ -50,7 +50,8 @@ struct merged {
 
 /* @objects[i]: of mesh->clusters[i], or NULL. *ret_merged is empty (no pools) when nothing is global. */
 int merge_service(const struct env *env, const struct mesh *mesh,
-		  const struct service_object *const *objects, struct merged *ret_merged);
+		  const struct service_object *const *objects, const struct nearest *nearest,
+		  struct merged *ret_merged);
 void merged_done(struct merged *merged);
 void service_done(struct service *service);
 bool service_equal(const struct service *a, const struct service *b);
@@ -69,14 +70,19 @@ struct candidate {
 struct group { uint32_t port_name; uint8_t proto; bool v4; };
 
 /*
- * Set .weight of those that new connections of @group go to; with @edge only those that a node can
+ * Set .weight of those that new connections of @group go to (@nearest may be NULL); with @edge only those that a node can
  * stand for. Without @edge, .b.state and .b.why too.
  */
-void choose(const struct env *env, const struct service_object *policy, const struct group *group,
-	    struct candidate *c, size_t n, bool edge, uint32_t *scratch);
+void choose(const struct env *env, const struct service_object *policy, const struct nearest *nearest,
+	    const struct group *group, struct candidate *c, size_t n, bool edge, uint32_t *scratch);
 /* Words of @scratch. */
 size_t choose_scratch(const struct env *env);
 bool choose_matches(const struct group *group, const struct candidate *c);
+/* Does nearest decide? Weights that are given win. */
+static inline bool choose_is_nearest(const struct service_object *policy)
+{
+	return policy && policy->nearest && !policy->n_weights;
+}
 
 /* ---- services.c: what is kept from turn to turn ---- */
 
@@ -90,6 +96,7 @@ struct entry {
 	struct merged next;      /* with dirty: what it becomes */
 	struct xm_service_key *lost; size_t n_lost; /* VIPs that another service has */
 	bool dirty, merged;
+	uint64_t nearest;        /* digest of the weights that it was merged with */
 	uint32_t *at;            /* index into each cluster's services, NOT_THERE */
 };
 
@@ -113,6 +120,7 @@ struct services {
 	uint64_t version;
 	size_t n_frontends, n_backends, n_edge, n_lost;
 	/* Of the running update. */
+	const struct service_nearest *nearest; size_t n_nearest;
 	struct entry **dirty; size_t n_dirty;
 };
 

@@ -69,7 +69,7 @@ struct service_object {
 	bool global;              /* xmesh.io/global, service.cilium.io/global, or exported */
 	bool shared;              /* xmesh.io/shared, service.cilium.io/shared; default true */
 	bool headless;            /* clusterIP None: routes only, no VIP */
-	bool nearest;             /* xmesh.io/nearest; kept for the latency issue */
+	bool nearest;             /* xmesh.io/nearest */
 	struct vip_object *vips;  size_t n_vips;
 	struct port_object *ports; size_t n_ports; /* of the Service, else of the import */
 	uint32_t affinity_s;      /* ClientIP affinity, 0 = none */

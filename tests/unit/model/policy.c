@@ -124,6 +124,41 @@ static void limits(void **state)
 	limit(true);
 }
 
+static void nearest(void **state)
+{
+	struct weight_object in[64], *out;
+	char buf[128];
+	size_t n;
+
+	assert_false(policy_is_nearest("east=90"));
+	for (size_t i = 0; i < ARRAY_SIZE(in); i++) {
+		snprintf(in[i].cluster, sizeof(in[i].cluster), "cluster%zu", i);
+		in[i].weight = i + 1;
+	}
+	policy_format_nearest(in, 3, buf, sizeof(buf));
+	assert_string_equal(buf, "nearest: cluster2=3,cluster1=2,cluster0=1");
+	assert_true(policy_is_nearest(buf));
+	assert_int_equal(policy_parse_nearest(buf, &out, &n), 0);
+	assert_int_equal(n, 3);
+	assert_string_equal(out[0].cluster, "cluster2");
+	assert_int_equal(out[0].weight, 3);
+	free(out);
+	policy_format_nearest(in, 0, buf, sizeof(buf));
+	assert_true(policy_is_nearest(buf));
+	assert_int_equal(policy_parse_nearest(buf, &out, &n), 0);
+	assert_int_equal(n, 0);
+	free(out);
+	/* What was cut is left out, whole, wherever the cut is. */
+	for (size_t size = 32; size < sizeof(buf); size++) {
+		policy_format_nearest(in, ARRAY_SIZE(in), buf, size);
+		assert_string_equal(buf + size - 4, "...");
+		assert_int_equal(policy_parse_nearest(buf, &out, &n), 0);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(out[i].weight, 64 - i);
+		free(out);
+	}
+}
+
 int main(void)
 {
 	struct rows rows = { 0 };
@@ -131,5 +166,6 @@ int main(void)
 	ROWS_ADD_TABLE(&rows, prefer, prefers);
 	ROWS_ADD_TABLE(&rows, weight, weights);
 	rows_add(&rows, "64 names and not 65, and a text that is cut says so", limits, NULL);
+	rows_add(&rows, "weights of nearest, and what is left of them when cut", nearest, NULL);
 	return rows_run("policy", &rows);
 }

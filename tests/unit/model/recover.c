@@ -206,7 +206,9 @@ static void test_recovered_services_are_what_is_installed(void **state)
 		ENDPOINTS("b", "{port: 80}", "{addresses: [10.1.2.3], nodeName: east-2, conditions: "
 			  "{ready: false, terminating: true}}")
 		GLOBAL("c", ", xmesh.io/shared: 'false'", "clusterIP: 10.96.0.3, ports: [{port: 80}]")
-		ENDPOINTS("c", "{port: null}", "{addresses: [10.1.1.3], nodeName: east-1}");
+		ENDPOINTS("c", "{port: null}", "{addresses: [10.1.1.3], nodeName: east-1}")
+		GLOBAL("d", ", xmesh.io/nearest: 'true'", "clusterIP: 10.96.0.4, ports: [{port: 80}]")
+		ENDPOINTS("d", "{port: 80}", "{addresses: [10.1.1.4], nodeName: east-1}");
 	static const char *const west =
 		GLOBAL("a", "", "externalIPs: [203.0.113.2], ports: [{name: http, port: 80}]")
 		ENDPOINTS("a", TWO_PORTS, "{addresses: [10.2.1.1], nodeName: west-1}")

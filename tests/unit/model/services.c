@@ -353,6 +353,98 @@ static void test_a_vip_of_two_is_the_first_by_name_until_it_goes(void **state)
 	scene_free(&scene);
 }
 
+static const struct {
+	const char *name, *policy, *want, *weights;
+	uint32_t east, west;   /* points; 0 = no such seed */
+	bool nearest;
+} nearest_rows[] = {
+	{ "nothing is measured: clusters count the same", ", xmesh.io/nearest: 'true'",
+	  "10.1.1.1=2 10.2.1.1=1 10.2.2.1=1", "nearest: east=1,west=1", 0, 0, true },
+	{ "a cluster's points are spread over its backends", ", xmesh.io/nearest: 'true'",
+	  "10.1.1.1=8 10.2.1.1=1 10.2.2.1=1", "nearest: east=80,west=20", 80, 20, true },
+	{ "the heaviest is told first", ", xmesh.io/nearest: 'true'",
+	  "10.1.1.1=2 10.2.1.1=9 10.2.2.1=9", "nearest: west=90,east=10", 10, 90, true },
+	{ "a cluster that is new has what new ones get", ", xmesh.io/nearest: 'true'",
+	  "10.1.1.1=10 10.2.1.1=1 10.2.2.1=1", "nearest: east=100,west=20", 100, 0, true },
+	{ "weights that are given win", ", xmesh.io/nearest: 'true', xmesh.io/weights: 'east=1,west=1'",
+	  "10.1.1.1=2 10.2.1.1=1 10.2.2.1=1", "east=1,west=1", 80, 20, false },
+	{ "within a tier only", ", xmesh.io/nearest: 'true', xmesh.io/prefer: 'west,*'",
+	  "10.2.1.1=1 10.2.2.1=1", "nearest: west=20", 80, 20, true },
+	{ "not annotated: as ever", "", "10.1.1.1=1 10.2.1.1=1 10.2.2.1=1", "", 80, 20, false },
+};
+
+static void test_nearest_rows(void **state)
+{
+	for (size_t r = 0; r < ARRAY_SIZE(nearest_rows); r++) {
+		char east[2048], out[512];
+		struct nearest nearest = { 0 };
+		const struct service_nearest list = { "default", "s", &nearest };
+		struct scene scene = { 0 };
+		const struct service *v;
+		struct services *s;
+		size_t n;
+
+		snprintf(east, sizeof(east), SVC("%s", VIP_E) "%s", nearest_rows[r].policy, SLICE(EAST1));
+		scene.snapshots[0] = cluster(1, "east", east);
+		scene.snapshots[1] = cluster(2, "west", SVC("", VIP_W) SLICE(WEST2));
+		scene_wire(&scene);
+		if (nearest_rows[r].east)
+			nearest_seed(&nearest, 1, nearest_rows[r].east);
+		if (nearest_rows[r].west)
+			nearest_seed(&nearest, 2, nearest_rows[r].west);
+		scene.input.nearest = &list;
+		scene.input.n_nearest = 1;
+		s = fresh(&scene);
+		v = find_service(s, "s");
+		targets_text(v, find_pool(v, 0, 80, true), out);
+		if (strcmp(out, nearest_rows[r].want) || strcmp(v->weights, nearest_rows[r].weights) ||
+		    v->nearest != nearest_rows[r].nearest)
+			fail_msg("%s: %s (%s)", nearest_rows[r].name, out, v->weights);
+		services_notes(s, &n);
+		assert_int_equal(n, !!strstr(nearest_rows[r].policy, "weights"));
+		services_free(s);
+		scene_free(&scene);
+		nearest_done(&nearest);
+	}
+}
+
+/* What costs time: only a service whose weights moved is merged again. */
+static void test_only_weights_that_moved_are_looked_at(void **state)
+{
+	const char *two = "---\napiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: "
+			  "{xmesh.io/global: 'true', xmesh.io/nearest: 'true'}}\nspec: {clusterIP: "
+			  "10.96.0.9, ports: [{port: 80}]}\n"
+			  SVC(", xmesh.io/nearest: 'true'", VIP_E) SLICE(EAST1);
+	struct scene scene = { .snapshots = { cluster(1, "east", two),
+					      cluster(2, "west", SVC("", VIP_W) SLICE(WEST2)), NULL } };
+	struct nearest first = { 0 }, second = { 0 };
+	const struct service_nearest list[] = { { "default", "a", &first }, { "default", "s", &second } };
+	struct services_changes changes;
+	struct services *s;
+	uint64_t version;
+
+	nearest_seed(&second, 1, 50);
+	nearest_seed(&second, 2, 50);
+	scene_wire(&scene);
+	scene.input.nearest = list;
+	scene.input.n_nearest = 2;
+	s = fresh(&scene);
+	version = find_service(s, "s")->version;
+	assert_int_equal(services_update(s, &scene.input, NULL), 0);
+	assert_int_equal(services_changes(s).n, 0);
+	second.clusters[0].weight = 70;
+	second.clusters[1].weight = 30;
+	assert_int_equal(services_update(s, &scene.input, NULL), 0);
+	changes = services_changes(s);
+	assert_int_equal(changes.n, 1);
+	assert_false(changes.listed);
+	assert_string_equal(changes.items[0]->name, "s");
+	assert_int_not_equal(find_service(s, "s")->version, version);
+	services_free(s);
+	scene_free(&scene);
+	nearest_done(&second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +453,8 @@ int main(void)
 		cmocka_unit_test(test_the_real_dumps_merge),
 		cmocka_unit_test(test_updates_lead_where_a_fresh_build_does),
 		cmocka_unit_test(test_a_vip_of_two_is_the_first_by_name_until_it_goes),
+		cmocka_unit_test(test_nearest_rows),
+		cmocka_unit_test(test_only_weights_that_moved_are_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

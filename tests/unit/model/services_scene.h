@@ -79,7 +79,7 @@ static inline void scene_wire(struct scene *s)
 							.snapshot = s->snapshots[c] };
 	}
 	s->mesh = (struct mesh){ .clusters = s->clusters, .n_clusters = 3 };
-	s->input = (struct services_input){ &s->mesh, s->nodes, 0, s->stale };
+	s->input = (struct services_input){ .mesh = &s->mesh, .nodes = s->nodes, .stale = s->stale };
 	for (int c = 0; c < 3; c++)
 		for (size_t i = 0; s->snapshots[c] && i < s->snapshots[c]->n_nodes && i < 5; i++)
 			s->nodes[s->input.n_nodes++] = (struct service_node){

@@ -395,7 +395,7 @@ static void a_change_that_was_missed_is_found(void **state)
 	struct mesh_cluster cluster = { .config = &config, .own = true, .snapshot = snapshot };
 	struct mesh mesh = { .clusters = &cluster, .n_clusters = 1 };
 	bool stale[1] = { false };
-	struct services_input input = { &mesh, NULL, 0, stale };
+	struct services_input input = { .mesh = &mesh, .stale = stale };
 	static const struct { bool missed[2]; size_t touched; } rows[] = {
 		{ { false, false }, 1 }, { { true, false }, 2 }, { { false, true }, 1 },
 		{ { true, true }, 0 }, { { true, false }, 2 },
