@@ -91,6 +91,45 @@ static __always_inline void sock_remember(const struct sock_ask *ask, const stru
 	bpf_map_update_elem(&xm_sock_origin, &key, &origin, BPF_ANY);
 }
 
+/* The frontend that @ask is for. 0, or -1: none of ours. */
+static __always_inline int sock_frontend(const struct sock_ask *ask, struct xm_service_key *ret_key,
+					 struct service *ret_service)
+{
+	struct xm_vip_filter *filter = vip_filter();
+	struct xm_config *cfg;
+
+	if (!filter || !vip_may_be(filter->client, &ask->vip))
+		return -1;
+	if (ask->proto != IPPROTO_TCP && ask->proto != IPPROTO_UDP)
+		return -1;
+	cfg = config_get();
+	if (!cfg)
+		return -1;
+	ret_key->addr = ask->vip;
+	ret_key->port = ask->port;
+	ret_key->proto = ask->proto;
+	ret_key->scope = XM_SCOPE_CLIENT;
+	ret_key->cluster = cfg->cluster;
+	ret_key->zero = 0;
+	return service_get(ret_key, ret_service);
+}
+
+/* The number of the backend for a socket of namespace @netns, 0 = none is usable. */
+static __always_inline __u32 sock_pick(const struct sock_ask *ask, const struct xm_service_key *key,
+				       const struct service *s, __u64 netns, __u32 hash)
+{
+	struct xm_addr client;
+	struct xm_backend *b;
+	__u32 number;
+
+	/* Both families of a service share its number, but no backend. */
+	client.d[0] = SOCK_NETNS_MARK - xm_addr_is_v4(&ask->vip);
+	client.d[1] = netns;
+	number = service_choose(s, key, &client, hash);
+	b = number ? backend_get(number) : 0;
+	return b && xm_addr_is_v4(&b->addr) == xm_addr_is_v4(&ask->vip) ? number : 0;
+}
+
 /*
  * SOCK_GO with *ret_port 0: not ours, leave the address. SOCK_GO with a port: write both. SOCK_FAIL:
  * a service of ours that nobody serves.
@@ -98,43 +137,24 @@ static __always_inline void sock_remember(const struct sock_ask *ask, const stru
 static __always_inline int sock_choose(struct bpf_sock_addr *ctx, struct sock_ask *ask,
 				       struct xm_addr *ret_addr, __be16 *ret_port)
 {
-	struct xm_vip_filter *filter = vip_filter();
 	struct xm_service_key key;
-	struct xm_config *cfg;
-	struct xm_addr client;
 	struct xm_backend *b;
 	struct service s;
+	__u64 netns = 0;
 	__u32 number;
 
 	*ret_port = 0;
-	if (!filter || !vip_may_be(filter->client, &ask->vip))
+	if (sock_frontend(ask, &key, &s) || sock_is_refused())
 		return SOCK_GO;
-	if (ask->proto != IPPROTO_TCP && ask->proto != IPPROTO_UDP)
-		return SOCK_GO;
-	cfg = config_get();
-	if (!cfg || sock_is_refused())
-		return SOCK_GO;
-	key.addr = ask->vip;
-	key.port = ask->port;
-	key.proto = ask->proto;
-	key.scope = XM_SCOPE_CLIENT;
-	key.cluster = cfg->cluster;
-	key.zero = 0;
-	if (service_get(&key, &s))
-		return SOCK_GO;
-
-	/* Both families of a service share its number, but no backend. */
-	client.d[0] = SOCK_NETNS_MARK - xm_addr_is_v4(&ask->vip);
-	client.d[1] = 0;
 	if (!xm_knobs.has_netns_cookie)
 		s.affinity_s = 0;
 	else if (s.affinity_s)
-		client.d[1] = bpf_get_netns_cookie(ctx);
+		netns = bpf_get_netns_cookie(ctx);
 	ask->cookie = bpf_get_socket_cookie(ctx);
-	number = service_choose(&s, &key, &client,
-				ask->proto == IPPROTO_TCP ? bpf_get_prandom_u32() : sock_hash(ask));
+	number = sock_pick(ask, &key, &s, netns,
+			   ask->proto == IPPROTO_TCP ? bpf_get_prandom_u32() : sock_hash(ask));
 	b = number ? backend_get(number) : 0;
-	if (!b || xm_addr_is_v4(&b->addr) != xm_addr_is_v4(&ask->vip))
+	if (!b)
 		return sock_refuse();
 	*ret_addr = b->addr;
 	*ret_port = b->port ? b->port : ask->port;
@@ -288,6 +308,52 @@ SEC("cgroup/getpeername6")
 int xm_getpeer6(struct bpf_sock_addr *ctx)
 {
 	return sock_to_vip6(ctx);
+}
+
+/*
+ * What a socket would be given whose connect() the packet stands for: `xmesh explain`, which cannot
+ * run the hooks of sockets. Never attached. In skb->cb: the cookie of the socket's network namespace
+ * (two words, 0 = not known: no affinity), and a hash, 0 = any.
+ */
+SEC("tc")
+int xm_explain_socket(struct __sk_buff *skb)
+{
+	struct xm_service_key key;
+	struct scene *sc = scene_get();
+	struct sock_ask ask = {};
+	struct xm_backend *b;
+	struct service s;
+	__be16 ports[2];
+	__u32 hash, number;
+	__u64 netns;
+
+	if (!xm_knobs.dry_run || !sc)
+		return TC_ACT_SHOT;
+	scene_init(sc, skb, XM_HOOK_SOCKET);
+	pull_headers(skb, PULL_BYTES);
+	if (parse_ip((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN, skb->protocol,
+		     &sc->ip) != XM_PASS ||
+	    !ip_has_ports(&sc->ip) || bpf_skb_load_bytes(skb, sc->ip.l4, ports, sizeof(ports)))
+		return verdict_traced(sc, XM_PASS, TC_ACT_UNSPEC);
+	ask.vip = sc->ip.dst;
+	ask.port = ports[1];
+	ask.proto = sc->ip.proto;
+	if (sock_frontend(&ask, &key, &s))
+		return verdict_traced(sc, XM_PASS, TC_ACT_UNSPEC);
+	netns = skb->cb[0] | (__u64)skb->cb[1] << 32;
+	if (!netns)
+		s.affinity_s = 0;
+	hash = skb->cb[2] ? skb->cb[2] : bpf_get_prandom_u32();
+	trace_choice(s.number, hash, s.slot, s.size);
+	number = sock_pick(&ask, &key, &s, netns, hash);
+	trace_chosen(number);
+	b = number ? backend_get(number) : 0;
+	if (!b)
+		return verdict_traced(sc, XM_ANSWER_REFUSED, TC_ACT_SHOT);
+	trace_peer(b->node);
+	sc->cluster = b->cluster;
+	sc->ip.dst = b->addr;
+	return verdict_traced(sc, XM_TRANSLATED, TC_ACT_UNSPEC);
 }
 
 #endif

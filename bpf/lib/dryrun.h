@@ -8,13 +8,10 @@
 
 #include "maps.h"
 
-/* A key that takes no room on the stack, which old kernels reckon for code that is gone too. */
-static const __u32 trace_key;
-
 /* NULL where this is no dry run. */
 static __always_inline struct xm_trace *trace_get(void)
 {
-	return xm_knobs.dry_run ? bpf_map_lookup_elem(&xm_trace, &trace_key) : 0;
+	return xm_knobs.dry_run ? bpf_map_lookup_elem(&xm_trace, &key_zero) : 0;
 }
 
 /* @hash is going to choose by Maglev, in @size slots of xm_maglev from @first on. */

@@ -237,10 +237,14 @@ static __always_inline void flow_put(const struct scene *s, const struct xm_flow
 	if (xm_knobs.dry_run)
 		return;
 	err = bpf_map_update_elem(&xm_flows, key, flow, BPF_NOEXIST);
-	if (!err)
+	if (!err) {
 		count(s->hook, XM_FLOW_NEW, 1, 0);
-	else if (err != -EEXIST)
+		/* One of the two entries speaks for both. */
+		if (key->dir == XM_FLOW_ORIG && flows_are_watched())
+			flow_event(s, key, flow->cluster);
+	} else if (err != -EEXIST) {
 		count(s->hook, XM_FLOW_UNRECORDED, 1, 0);
+	}
 }
 
 #endif

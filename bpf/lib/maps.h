@@ -25,6 +25,9 @@ const volatile struct xm_knobs xm_knobs = {
 	.has_netns_cookie = 1,
 };
 
+/* A key that takes no room on the stack, which old kernels reckon for code that is gone too. */
+static const __u32 key_zero;
+
 /* 0 -> settings. Agent writes, all programs read. Not of our magic: pass everything. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

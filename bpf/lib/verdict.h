@@ -115,6 +115,51 @@ static __noinline int event_send(const struct scene *s, __u32 reason)
 	return 0;
 }
 
+static __always_inline int flows_are_watched(void)
+{
+	struct xm_watch *watch = bpf_map_lookup_elem(&xm_watch, &key_zero);
+
+	return watch && watch->flows;
+}
+
+/* A flow of @key, as its client writes it, to @cluster is new. For a monitor that looks on. */
+static __noinline int flow_event(const struct scene *s, const struct xm_flow_key *key, __u32 cluster)
+{
+	struct xm_watch *watch = bpf_map_lookup_elem(&xm_watch, &key_zero);
+	__u64 now = bpf_ktime_get_ns();
+	struct instruments *i;
+	struct xm_event *e;
+	__u32 hook;
+
+	if (!s || !key || !watch || now >= watch->until_ns)
+		return 0;
+	hook = s->hook;
+	i = bpf_map_lookup_elem(&xm_instruments, &hook);
+	e = i && rate_within(&i->flow_events, now, XM_FLOW_EVENTS_PER_SECOND) ?
+		    bpf_ringbuf_reserve(&xm_events, sizeof(*e), 0) :
+		    0;
+	if (!e) {
+		count(hook, XM_EVENTS_LOST, 1, 0);
+		return 0;
+	}
+	e->time_ns = now;
+	e->reason = XM_FLOW_NEW;
+	e->hook = hook;
+	e->proto = key->proto;
+	e->ifindex = s->ifindex;
+	e->len = s->ip.len;
+	e->limit = 0;
+	e->src = key->src;
+	e->dst = key->dst;
+	e->outer_src = s->outer_src;
+	e->sport = key->sport;
+	e->dport = key->dport;
+	e->cluster = cluster;
+	e->pad = 0;
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
 static __always_inline int event_wanted(__u8 kind, __u32 reason)
 {
 	return kind == XM_KIND_DROP || reason == XM_STACK_TOO_BIG;

@@ -20,6 +20,7 @@ struct edge {
 	struct flow_ask ask; /* of the client's direction, ORIG */
 	__u32 node;          /* chosen */
 	__u8 record;         /* of its own flow: not an ICMP error, not a later fragment */
+	__u16 new_to;        /* cluster of a flow that was recorded just now, 0 = none was */
 };
 
 static __always_inline int vip_is_edge(const struct xm_addr *addr)
@@ -63,10 +64,12 @@ static __always_inline void edge_record(const struct scene *s, struct edge *e,
 	flow.kind = XM_FLOW_EDGE;
 	flow.flags = flow_bits(&e->ask);
 	flow.cluster = b->cluster;
-	count(s->hook,
-	      bpf_map_update_elem(&xm_flows, &e->ask.key, &flow, BPF_ANY) ? XM_FLOW_UNRECORDED :
-									XM_FLOW_NEW,
-	      1, 0);
+	if (bpf_map_update_elem(&xm_flows, &e->ask.key, &flow, BPF_ANY)) {
+		count(s->hook, XM_FLOW_UNRECORDED, 1, 0);
+		return;
+	}
+	count(s->hook, XM_FLOW_NEW, 1, 0);
+	e->new_to = flow.cluster;
 }
 
 /*
@@ -168,6 +171,7 @@ static __always_inline enum xm_reason edge_node(struct xm_config *cfg, const str
 						struct edge *e)
 {
 	struct xm_flow *f = flow_find(&e->ask.key, e->ask.now_ns);
+	enum xm_reason reason;
 
 	if (f && f->kind != XM_FLOW_POD && flow_keeps(f) && !flow_begins_anew(&e->ask, f)) {
 		if (f->kind == XM_FLOW_NODE)
@@ -178,7 +182,12 @@ static __always_inline enum xm_reason edge_node(struct xm_config *cfg, const str
 		e->node = f->node;
 		return XM_FWD_VIP;
 	}
-	return edge_new(cfg, s, e);
+	e->new_to = 0;
+	reason = edge_new(cfg, s, e);
+	/* Not deeper down, for the stack. */
+	if (e->new_to && flows_are_watched())
+		flow_event(s, &e->ask.key, e->new_to);
+	return reason;
 }
 
 #endif

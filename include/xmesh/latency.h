@@ -148,6 +148,8 @@ struct xm_sock_peer {
  * ---- xm_watch: array of one, mmapable ------------------------------------------------------------------
  * What a monitor that runs wants to see in xm_events beside drops. It renews its lease each second.
  */
+#define XM_FLOW_EVENTS_PER_SECOND 1000 /* per CPU and hook; what is beyond is counted as events_lost */
+
 struct xm_watch {
 	__u64 until_ns;  /* CLOCK_MONOTONIC; over: nobody looks */
 	__u32 flows;     /* XM_FLOW_NEW as an event */

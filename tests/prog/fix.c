@@ -231,6 +231,7 @@ static void set_knobs(struct xm_knobs *knobs, enum load load)
 	knobs->has_check_mtu = load != LOAD_NO_CHECK_MTU;
 	knobs->has_coarse_clock = load != LOAD_NO_CHECK_MTU;
 	knobs->skip_adjust = load == LOAD_BENCH;
+	knobs->dry_run = load == LOAD_DRY;
 }
 
 static void load_one(enum load load)
@@ -309,6 +310,8 @@ int fix_prog(enum load load, enum prog prog)
 		return bpf_program__fd(skel->progs.xm_xdp);
 	case TO_POD:
 		return bpf_program__fd(skel->progs.xm_to_pod);
+	case EXPLAIN_SOCKET:
+		return bpf_program__fd(skel->progs.xm_explain_socket);
 	}
 	return -1;
 }

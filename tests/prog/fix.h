@@ -54,11 +54,12 @@ enum load {
 	LOAD_NO_DECAP_L3,
 	LOAD_NO_ENCAP_ETH,
 	LOAD_NO_CHECK_MTU,
+	LOAD_DRY,   /* dry_run */
 	LOAD_BENCH, /* skip_adjust: a packet can be sent through again and again */
 	LOAD_COUNT,
 };
 
-enum prog { FROM_POD, FROM_NET, FROM_DEV, XDP, TO_POD };
+enum prog { FROM_POD, FROM_NET, FROM_DEV, XDP, TO_POD, EXPLAIN_SOCKET };
 
 /* The metadata that the kernel's VXLAN device would have left on the packet. */
 struct tunnel_key {

@@ -34,6 +34,7 @@ static const enum xm_hook hooks[] = {
 	[FROM_DEV] = XM_HOOK_FROM_DEV,
 	[XDP] = XM_HOOK_XDP,
 	[TO_POD] = XM_HOOK_TO_POD,
+	[EXPLAIN_SOCKET] = XM_HOOK_SOCKET,
 };
 
 static bool reached[XM_REASON_COUNT];

@@ -78,6 +78,8 @@ extern const size_t n_latency_tests;
 /* Those of tables of their own: appended to @tests, which has @n; returns how many are there then. */
 size_t latency_add_tests(struct CMUnitTest *tests, size_t n);
 size_t latency_n_tests(void);
+extern const struct CMUnitTest dryrun_tests[];
+extern const size_t n_dryrun_tests;
 extern const struct CMUnitTest memo_tests[];
 extern const size_t n_memo_tests;
 extern const struct CMUnitTest stack_tests[];
