@@ -31,6 +31,7 @@ struct balancer {
 	bool dry_run;
 	struct services *services;
 	struct balance *balance;   /* NULL in a dry run */
+	struct nearset nearset;
 	struct known_node *nodes;  size_t n_nodes; /* sorted by (cluster, name) */
 	uint32_t *down;            size_t n_down;  /* nodes that pinned state calls down; sorted */
 	struct destroy_target *lost; size_t n_lost; /* not handed over yet: of runs that failed */
@@ -53,14 +54,18 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* What the agent before us knew to be down must not get connections until it answers. */
-static int read_down(struct balancer *balancer, struct err *err)
+/*
+ * What the agent before us knew: weights by round trips go on from there, and what was down must not get
+ * connections until it answers.
+ */
+static int read_pinned(struct balancer *balancer, struct err *err)
 {
 	struct service_tables *tables;
 	int code = balance_read(balancer->plane, &tables, err);
 
 	if (code)
 		return code;
+	code = nearset_seed(&balancer->nearset, balancer->plane, tables);
 	for (size_t i = 0; !code && i < tables->n_services; i++) {
 		const struct service_entry *service = &tables->services[i];
 
@@ -97,7 +102,7 @@ int balancer_new(const struct plane *plane, bool dry_run, struct balancer **ret_
 	if (code)
 		err_set(err, code, "out of memory");
 	if (!code && plane)
-		code = read_down(balancer, err);
+		code = read_pinned(balancer, err);
 	if (!code && !dry_run)
 		code = balance_new(plane, monotonic_s(), &balancer->balance, err);
 	if (code) {
@@ -126,6 +131,7 @@ void balancer_free(struct balancer *balancer)
 	free(balancer->lost);
 	nodes_free(balancer->nodes, balancer->n_nodes);
 	free(balancer->down);
+	nearset_done(&balancer->nearset);
 	free(balancer);
 }
 
@@ -202,7 +208,9 @@ static int merge(struct balancer *balancer, const struct mesh *mesh, const bool 
 	auto_free struct service_node *nodes = calloc(balancer->n_nodes + 1, sizeof(*nodes));
 	auto_free bool *fresh = calloc(mesh->n_clusters + 1, sizeof(*fresh));
 	struct services_input input = { .mesh = mesh, .nodes = nodes, .n_nodes = balancer->n_nodes,
-					.stale = stale ? stale : fresh };
+					.stale = stale ? stale : fresh,
+					.nearest = balancer->nearset.list,
+					.n_nearest = balancer->nearset.n };
 
 	if (!nodes || !fresh)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -322,6 +330,32 @@ void balancer_result_done(struct balancer_result *result)
 {
 	free(result->lost);
 	*result = (struct balancer_result){ 0 };
+}
+
+struct nearset *balancer_nearset(struct balancer *balancer)
+{
+	return &balancer->nearset;
+}
+
+const struct services *balancer_services(const struct balancer *balancer)
+{
+	return balancer->services;
+}
+
+uint16_t balancer_own_cluster(const struct balancer *balancer)
+{
+	for (size_t i = 0; i < balancer->n_nodes; i++)
+		if (balancer->nodes[i].node.own)
+			return balancer->nodes[i].node.cluster;
+	return 0;
+}
+
+void balancer_node_clusters(const struct balancer *balancer, uint16_t *clusters)
+{
+	memset(clusters, 0, (XM_MAX_NODES + 1) * sizeof(*clusters));
+	for (size_t i = 0; i < balancer->n_nodes; i++)
+		if (balancer->nodes[i].node.number <= XM_MAX_NODES)
+			clusters[balancer->nodes[i].node.number] = balancer->nodes[i].node.cluster;
 }
 
 bool balancer_has_edge(const struct balancer *balancer)

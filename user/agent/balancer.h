@@ -7,6 +7,7 @@
 #ifndef XMESH_AGENT_BALANCER_H
 #define XMESH_AGENT_BALANCER_H
 
+#include "agent/nearset.h"
 #include "agent/notes.h"
 #include "agent/prober.h"
 #include "core/err.h"
@@ -44,6 +45,15 @@ struct balancer_result {
 int balancer_run(struct balancer *balancer, const struct mesh *mesh, const bool *stale, struct notes *notes,
 		 struct notes *lines, struct balancer_result *ret_result, struct err *err);
 void balancer_result_done(struct balancer_result *result);
+
+/* Its weights are what the next run takes; as pinned state had them at first. */
+struct nearset *balancer_nearset(struct balancer *balancer);
+/* Of the last run. */
+const struct services *balancer_services(const struct balancer *balancer);
+/* 0 before nodes are set. */
+uint16_t balancer_own_cluster(const struct balancer *balancer);
+/* The cluster of each node by its number, 0 = no such node. @clusters: [XM_MAX_NODES + 1]. */
+void balancer_node_clusters(const struct balancer *balancer, uint16_t *clusters);
 
 bool balancer_has_edge(const struct balancer *balancer);
 bool balancer_has_services(const struct balancer *balancer);

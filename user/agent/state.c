@@ -200,6 +200,7 @@ json_object *state_status(const struct agent *agent)
 	json_object_object_add(o, "health", health_json(agent));
 	json_object_object_add(o, "latency", latency_json(agent));
 	json_object_object_add(o, "sockets", sockets_json(agent));
+	json_object_object_add(o, "nearest", rtt_json(engine_balancer(agent->engine), agent->config));
 	json_object_object_add(o, "notes", notes_json(&agent->last.notes));
 	json_object_object_add(o, "host_notes", notes_json(&engine_check(agent->engine)->notes));
 	json_object_object_add(o, "errors", errors_json(agent));

@@ -16,6 +16,7 @@
 #include "agent/notes.h"
 #include "agent/pace.h"
 #include "agent/prober.h"
+#include "agent/rtt.h"
 #include "model/config.h"
 #include "net/watch.h"
 
@@ -50,6 +51,7 @@ struct agent {
 	bool sweeping;
 	struct prober *prober;
 	struct ender *ender;
+	struct rtt *rtt;
 	bool stale[1 << 16];           /* by cluster of the mesh, for the turn that runs */
 	uint64_t flow_entries, flows_evicted; /* as the last sweep found them */
 	uint64_t latency_entries;      /* so too */
@@ -83,6 +85,7 @@ void state_observe(struct state_apply *apply, uint64_t duration_ns);
  *	"latency": {"entries", "max"}              of xm_latency, as the last sweep found them
  *	"health": {"NODE NUMBER": "up"|"down"|"unknown"}       nodes that are asked; others are unknown
  *	"sockets": {"cgroups": [PATH...], "ended"}   ended: connections to lost backends, since the start
+ *	"nearest": as of rtt_json()
  *	"feeds": [{..., "stale": true|false}]
  */
 json_object *state_status(const struct agent *agent);

@@ -72,6 +72,11 @@ void tend_soon(struct agent *agent)
 		uv_timer_start(&agent->services_timer, on_services_timer, delay_ms, 0);
 }
 
+static void on_weights(void *user)
+{
+	tend_soon(user);
+}
+
 static void on_later_timer(uv_timer_t *timer)
 {
 	tend_soon(timer->data);
@@ -279,6 +284,9 @@ int tend_start(struct agent *agent, struct err *err)
 	code = ender_new(&agent->loop, plane, on_ended, agent, &agent->ender);
 	if (code)
 		return err_set(err, code, "out of memory");
+	code = rtt_new(&agent->loop, plane, engine_balancer(agent->engine), on_weights, agent, &agent->rtt);
+	if (code)
+		return err_set(err, code, "out of memory");
 	balancer_set_health(engine_balancer(agent->engine), health_of, agent);
 	uv_timer_start(&agent->traffic_timer, on_traffic_timer, TRAFFIC_MS, TRAFFIC_MS);
 	uv_timer_start(&agent->sweep_timer, on_sweep_timer, 0, SWEEP_MS);
@@ -289,6 +297,7 @@ void tend_stop(struct agent *agent)
 {
 	prober_close(take(agent->prober));
 	ender_close(take(agent->ender));
+	rtt_close(take(agent->rtt));
 	uv_close((uv_handle_t *)&agent->services_timer, NULL);
 	uv_close((uv_handle_t *)&agent->later_timer, NULL);
 	uv_close((uv_handle_t *)&agent->traffic_timer, NULL);
