@@ -203,12 +203,13 @@ other_build() { # the same binary, but for a constant in its programs
 	python3 - "$LAB_XMESH" "$LAB_DIR/xmesh-other" <<-'PY'
 		import struct, sys
 		data = bytearray(open(sys.argv[1], "rb").read())
-		elf = 0
-		while data[elf + 18:elf + 20] != b"\xf7\x00": # e_machine of BPF: the object in the binary
-		    elf = data.index(b"\x7fELF", elf + 1)
-		header = struct.unpack_from("<QIHHHHHH", data, elf + 40) # e_shoff, ..., e_shentsize, e_shnum
-		end = elf + header[0] + header[5] * header[6]
-		data[elf:end] = data[elf:end].replace(b"semx", b"semy")
+		elf = data.find(b"\x7fELF", 1)
+		while elf > 0: # every object for BPF (e_machine 247) in the binary
+		    if data[elf + 18:elf + 20] == b"\xf7\x00":
+		        header = struct.unpack_from("<QIHHHHHH", data, elf + 40) # e_shoff, ..., e_shentsize, e_shnum
+		        end = elf + header[0] + header[5] * header[6]
+		        data[elf:end] = data[elf:end].replace(b"semx", b"semy")
+		    elf = data.find(b"\x7fELF", elf + 1)
 		open(sys.argv[2], "wb").write(data)
 	PY
 	chmod +x "$LAB_DIR/xmesh-other"

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "cli/explain.h"
 #include "cli/serviceview.h"
@@ -61,6 +62,16 @@ static bool has_socket(const struct job *job)
 	       (job->ask.proto == IPPROTO_TCP || job->ask.proto == IPPROTO_UDP);
 }
 
+/* By which affinity knows the sockets of a namespace; that of a pod is not ours to ask. 0: not known. */
+static uint64_t own_netns(void)
+{
+	auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) ? cookie : 0;
+}
+
 static int run_programs(struct job *job, struct err *err)
 {
 	const bool host = job->entry.from == EXPLAIN_HOST;
@@ -68,6 +79,7 @@ static int run_programs(struct job *job, struct err *err)
 	int code = 0;
 
 	if (has_socket(job)) {
+		frame.netns = host ? own_netns() : 0;
 		frame.len = explain_build(&job->ask, &job->entry.macs, NULL, job->frame);
 		code = dryrun_run(job->dryrun, DRYRUN_SOCKET, &frame, &job->socket, err);
 		if (code)

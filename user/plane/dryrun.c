@@ -199,7 +199,7 @@ static int load(struct dryrun *dryrun, const struct plane *live, enum dryrun_map
 {
 	int code;
 
-	dryrun->skel = xmesh_bpf__open();
+	dryrun->skel = plane_object();
 	if (!dryrun->skel)
 		return err_set(err, -errno, "the BPF object of this binary does not open: %s: %s",
 			       strerror(errno), bpflog_tail(600));
@@ -258,7 +258,8 @@ int dryrun_run(struct dryrun *dryrun, enum dryrun_prog prog, const struct dryrun
 	       struct dryrun_result *ret_result, struct err *err)
 {
 	const struct xm_trace empty = { 0 };
-	struct __sk_buff ctx = { .ifindex = frame->ifindex };
+	struct __sk_buff ctx = { .ifindex = frame->ifindex,
+				 .cb = { (__u32)frame->netns, frame->netns >> 32 } };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->data, .data_size_in = frame->len,
 		    .data_out = ret_result->out, .data_size_out = sizeof(ret_result->out),
 		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);

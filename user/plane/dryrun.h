@@ -30,6 +30,7 @@ struct dryrun_frame {
 	const void *data;
 	size_t len;
 	uint32_t ifindex;
+	uint64_t netns; /* DRYRUN_SOCKET: cookie of the socket's namespace, 0 = not known: no affinity */
 };
 
 #define DRYRUN_OUT_MAX 8192

@@ -47,6 +47,11 @@ static void destroy_object(struct xmesh_bpf **skel)
 #define auto_object __attribute__((cleanup(destroy_object)))
 #define auto_plane __attribute__((cleanup(plane_close)))
 
+struct xmesh_bpf *plane_object(void)
+{
+	return xmesh_bpf__open();
+}
+
 int plane_init(const char *bpffs, const char *instance, struct plane *plane, struct err *err)
 {
 	int i, len;
@@ -208,7 +213,7 @@ int plane_open(const char *bpffs, const char *instance, struct plane *ret_plane,
 		code = check_bpffs(bpffs, -ENOENT, err);
 	if (code)
 		return code;
-	skel = xmesh_bpf__open();
+	skel = plane_object();
 	if (!skel)
 		return err_set(err, -errno, "the BPF object of this binary does not open: %s: %s",
 			       strerror(errno), bpflog_tail(600));
@@ -388,7 +393,7 @@ int plane_load(const char *bpffs, const char *instance, struct plane *ret_plane,
 	code = check_features(&plane.features, err);
 	if (code)
 		return code;
-	skel = xmesh_bpf__open();
+	skel = plane_object();
 	if (!skel)
 		return err_set(err, -errno, "the BPF object of this binary does not open: %s: %s",
 			       strerror(errno), bpflog_tail(600));

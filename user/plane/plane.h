@@ -92,6 +92,13 @@ extern const char *const plane_map_names[PLANE_MAP_COUNT];
 extern const char *const plane_map_texts[PLANE_MAP_COUNT];
 extern const char *const plane_prog_names[PLANE_PROG_COUNT];
 
+struct xmesh_bpf;
+/*
+ * The BPF object of this binary, opened and not loaded; NULL and errno. The one place that has its
+ * bytes: each other would put a copy of them into the binary.
+ */
+struct xmesh_bpf *plane_object(void);
+
 /* The names alone, every descriptor -1: nothing is opened. -ENAMETOOLONG, -EINVAL. */
 int plane_init(const char *bpffs, const char *instance, struct plane *plane, struct err *err);
 
