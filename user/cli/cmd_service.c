@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * service list, service get: global services as they are in force, from the pinned maps alone: an
- * agent need not run. The share of a backend is counted in the slice that programs read.
+ * agent need not run, but for the round trips behind weights. The share of a backend is counted in
+ * the slice that programs read.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -9,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/agentview.h"
 #include "cli/serviceview.h"
 #include "core/addr.h"
 #include "core/defs.h"
 #include "core/text.h"
+#include "model/policy.h"
 #include "plane/balance.h"
 
 static void free_tables(struct service_tables **tables)
@@ -245,6 +248,73 @@ static void emit_backends(struct emit *emit, const struct view *view, const stru
 	emit_table_end(emit);
 }
 
+/* What the agent says of the round trips of service @name; NULL: no agent, or nothing is known yet. */
+static const json_object *find_nearest(const json_object *status, const char *name)
+{
+	const json_object *list = agentview_member(status, "nearest");
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const json_object *item = json_object_array_get_idx(list, i);
+
+		if (!strcmp(agentview_text(item, "service"), name))
+			return agentview_member(item, "clusters");
+	}
+	return NULL;
+}
+
+static const char *wrong_text(const json_object *cluster, char buf[16])
+{
+	const uint64_t handshakes = agentview_number(cluster, "handshakes");
+
+	if (!handshakes)
+		return NULL;
+	snprintf(buf, 16, "%.1f%%", 100.0 * agentview_number(cluster, "wrong") / handshakes);
+	return buf;
+}
+
+static const char *rtt_text(const json_object *cluster, char buf[32])
+{
+	if (!agentview_number(cluster, "rtt_us"))
+		return NULL;
+	snprintf(buf, 32, "%.2f ms", agentview_number(cluster, "rtt_us") / 1000.0);
+	return buf;
+}
+
+/* The numbers behind each weight. */
+static void emit_nearest(struct emit *emit, bool nearest, const json_object *clusters)
+{
+	static const struct emit_column columns[] = {
+		{ "cluster", "CLUSTER", false },  { "rtt", "RTT", true },
+		{ "rtt_us", NULL, true },	  { "of", "OF", false },
+		{ "handshakes", "HANDSHAKES", true }, { "wrong", NULL, true },
+		{ "wrong_percent", "WRONG", true }, { "grey", "GREY", false },
+		{ "wanted", "WANTED", true },	  { "weight", "WEIGHT", true },
+	};
+	size_t n = clusters ? json_object_array_length(clusters) : 0;
+
+	emit_table(emit, "nearest", nearest ? "Round trips" : NULL, columns, ARRAY_SIZE(columns),
+		   nearest ? "no round trips: no agent runs, or it has not measured yet" : NULL);
+	for (size_t i = 0; i < n; i++) {
+		const json_object *c = json_object_array_get_idx(clusters, i);
+		const json_object *of = agentview_member(c, "of");
+		char rtt[32], wrong[16];
+
+		emit_row(emit);
+		emit_cell_text(emit, agentview_text(c, "cluster"));
+		emit_cell_text(emit, rtt_text(c, rtt));
+		emit_cell_number(emit, agentview_number(c, "rtt_us"));
+		emit_cell_text(emit, of ? agentview_text(c, "of") : NULL);
+		emit_cell_number(emit, agentview_number(c, "handshakes"));
+		emit_cell_number(emit, agentview_number(c, "wrong"));
+		emit_cell_text(emit, wrong_text(c, wrong));
+		emit_cell_bool(emit, json_object_get_boolean(agentview_member(c, "grey")));
+		emit_cell_number(emit, agentview_number(c, "wanted"));
+		emit_cell_number(emit, agentview_number(c, "weight"));
+	}
+	emit_table_end(emit);
+}
+
 static const struct service_entry *find_service(const struct service_tables *tables, const char *text)
 {
 	for (size_t i = 0; i < tables->n_services; i++) {
@@ -273,6 +343,7 @@ enum cli_exit cmd_service_get(struct cli *cli)
 	auto_free struct share *shares = NULL;
 	auto_emit struct emit *emit = NULL;
 	const struct service_entry *s;
+	json_object *status = NULL;
 	enum cli_exit code;
 
 	if (!strchr(cli->args[0], '/'))
@@ -303,6 +374,12 @@ enum cli_exit cmd_service_get(struct cli *cli)
 		emit_number(emit, "affinity_s", "ClientIP affinity (s)", s->name.affinity_s);
 	else
 		emit_number(emit, "affinity_s", NULL, 0);
+	/* Without an agent the weights stand, and nobody measures. */
+	if (policy_is_nearest(s->name.weights))
+		agentview_status(view.config, &status, NULL);
+	if (policy_is_nearest(s->name.weights) || cli->json)
+		emit_nearest(emit, policy_is_nearest(s->name.weights), find_nearest(status, cli->args[0]));
+	json_object_put(status);
 	emit_frontends(emit, &view, s);
 	emit_backends(emit, &view, s, shares, false);
 	if (has_nodes(s) || cli->json)
