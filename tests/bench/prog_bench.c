@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * prog_bench [PROGRAM...]: each program's own cost by BPF_PROG_TEST_RUN, everything but
+ * prog_bench [--bare] [PROGRAM...]: each program's own cost by BPF_PROG_TEST_RUN, everything but
  * adjust_room: one JSON line per row on stdout. ns are gross: the clock, the re-arming wrapper and
  * the tail call are in them; `baseline` is the same with a program that returns at once. Rows and
  * baselines are interleaved. A row fails, and the exit status with it, unless every run of every
@@ -10,18 +10,20 @@
  * 256 backends on those nodes and an entry in xm_flows for each flow, made before the clock starts;
  * "-new" rows make one in each run. XDP's VIP rows do put their headers in front of the packet. "+hash" rows forget
  * the skb's flow hash before each run, as for the packets of an unconnected UDP socket; TCP's have
- * it from the socket.
+ * it from the socket. --bare: rows without VIPs also without what measures latency, in turn.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <linux/pkt_cls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/defs.h"
@@ -30,6 +32,7 @@
 #include "wrapper.h"
 #include "wrapper.skel.h"
 #include "xmesh/flow.h"
+#include "xmesh/latency.h"
 #include "xmesh/service.h"
 #include "xmesh/wire.h"
 
@@ -37,11 +40,14 @@
 #define REPEAT 200000
 #define REPEAT_NEW 50000 /* below the rate from which new flows are not recorded */
 #define FLOWS_NEW (1u << 24)
+#define HANDSHAKES 4096 /* of one run: few of them share a slot of xm_syn */
 #define NODES 256
 #define FIRST_NODE 100 /* of those that flows differ in */
 #define SLOTS (100 * NODES)
 
 enum load_of_row { ROW_SKIPS_ADJUST, ROW_ADJUSTS };
+/* SYNs are all first ones; SYN-ACKs have each had a SYN, before the clock starts. */
+enum handshake_of_row { ROW_NO_HANDSHAKE, ROW_SYN, ROW_SYN_ACK };
 enum flows_of_row { ROW_NO_FLOWS, ROW_FINDS_FLOWS, ROW_MAKES_FLOWS };
 
 struct row {
@@ -57,6 +63,7 @@ struct row {
 	bool key;
 	enum load_of_row adjusts; /* with ROW_ADJUSTS the packet grows by XM_OVERHEAD_V4 */
 	enum flows_of_row flows;
+	enum handshake_of_row handshake;
 };
 
 /* Offsets: Ethernet 14, IPv4 20, IPv6 40; the third byte of 10.128.x.0, the sixth of fd80:0:xx::.
@@ -81,6 +88,15 @@ struct row {
 	PKT(ETH(), IP4(src, EDGE_VIP4), TCP(1000, 80, .flags = (f)), DATA(74))
 #define EDGE6(src, f)                                                                            \
 	PKT(ETH(), IP6(src, EDGE_VIP6), TCP(1000, 80, .flags = (f)), DATA(54))
+
+#define FROM_POD4(f)                                                                               \
+	PKT(ETH(), IP4("10.1.0.2", "10.128.0.9"), TCP(1000, 8080, .flags = (f), .seq = 1), DATA(100))
+#define FROM_POD6(f)                                                                               \
+	PKT(ETH(), IP6("fd00:1::2", "fd80::9"), TCP(1000, 8080, .flags = (f), .seq = 1), DATA(100))
+#define FROM_NET4(f)                                                                               \
+	PKT(OUTER, IP4("10.128.0.9", "10.1.0.2"), TCP(8080, 1000, .flags = (f), .ack = 2), DATA(100))
+#define FROM_NET6(f)                                                                               \
+	PKT(OUTER, IP6("fd80::9", "fd00:1::2"), TCP(8080, 1000, .flags = (f), .ack = 2), DATA(100))
 
 static const struct row rows[] = {
 	{ "xm_from_pod", 4, FROM_POD, IF_A, SEND4, TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 34,
@@ -127,6 +143,22 @@ static const struct row rows[] = {
 	{ "xm_from_pod/service", 6, FROM_POD, IF_A,
 	  PKT(ETH(), IP6("fd00:1::2", VIP6), TCP(1000, 80, .flags = T_ACK), DATA(100)),
 	  TC_ACT_REDIRECT, XM_FWD_TUNNEL, .port_at = 54, .flows = ROW_FINDS_FLOWS },
+	{ "xm_from_pod/ack", 4, FROM_POD, IF_A, FROM_POD4(T_ACK), TC_ACT_REDIRECT, XM_FWD_TUNNEL,
+	  .port_at = 34 },
+	{ "xm_from_pod/ack", 6, FROM_POD, IF_A, FROM_POD6(T_ACK), TC_ACT_REDIRECT, XM_FWD_TUNNEL,
+	  .port_at = 54 },
+	{ "xm_from_net/ack", 4, FROM_NET, IF_UL, FROM_NET4(T_ACK), TC_ACT_REDIRECT, XM_FWD_LOCAL,
+	  .port_at = INNER4 + 22 },
+	{ "xm_from_net/ack", 6, FROM_NET, IF_UL, FROM_NET6(T_ACK), TC_ACT_REDIRECT, XM_FWD_LOCAL,
+	  .port_at = INNER4 + 42 },
+	{ "xm_from_pod/syn", 4, FROM_POD, IF_A, FROM_POD4(T_SYN), TC_ACT_REDIRECT, XM_FWD_TUNNEL,
+	  .port_at = 34, .handshake = ROW_SYN },
+	{ "xm_from_pod/syn", 6, FROM_POD, IF_A, FROM_POD6(T_SYN), TC_ACT_REDIRECT, XM_FWD_TUNNEL,
+	  .port_at = 54, .handshake = ROW_SYN },
+	{ "xm_from_net/syn-ack", 4, FROM_NET, IF_UL, FROM_NET4(T_SYN | T_ACK), TC_ACT_REDIRECT,
+	  XM_FWD_LOCAL, .port_at = INNER4 + 22, .handshake = ROW_SYN_ACK },
+	{ "xm_from_net/syn-ack", 6, FROM_NET, IF_UL, FROM_NET6(T_SYN | T_ACK), TC_ACT_REDIRECT,
+	  XM_FWD_LOCAL, .port_at = INNER4 + 42, .handshake = ROW_SYN_ACK },
 	{ "xm_xdp/vip", 4, XDP, IF_NIL, EDGE4("198.51.100.7", T_ACK), XDP_TX, XM_FWD_VIP, .port_at = 34,
 	  .adjusts = ROW_ADJUSTS, .flows = ROW_FINDS_FLOWS },
 	{ "xm_xdp/vip", 6, XDP, IF_NIL, EDGE6("2001:db8:ffff::7", T_ACK), XDP_TX, XM_FWD_VIP, .port_at = 54,
@@ -141,7 +173,7 @@ static const struct row rows[] = {
 static const uint32_t flow_counts[] = { 1, 65536 };
 
 struct cell {
-	uint32_t ns[ROUNDS], base[ROUNDS];
+	uint32_t ns[ROUNDS], base[ROUNDS], bare[ROUNDS];
 	bool bad;
 };
 
@@ -162,6 +194,8 @@ static enum load load_of(const struct row *row)
 
 static uint32_t repeat_of(const struct row *row)
 {
+	if (row->handshake)
+		return HANDSHAKES;
 	return row->flows == ROW_MAKES_FLOWS ? REPEAT_NEW : REPEAT;
 }
 
@@ -305,13 +339,13 @@ static void forget_flows(enum load load)
 		bpf_map_delete_elem(map, &key);
 }
 
-static uint64_t count_of(const struct row *row, enum xm_reason reason)
+static uint64_t count_of(enum load load, const struct row *row, enum xm_reason reason)
 {
 	const enum xm_hook hooks[] = { XM_HOOK_FROM_POD, XM_HOOK_FROM_NET, XM_HOOK_FROM_DEV,
 				       XM_HOOK_XDP };
 	struct counters counters;
 
-	fix_counters(load_of(row), &counters);
+	fix_counters(load, &counters);
 	return counters.at[hooks[row->prog]][reason].packets;
 }
 
@@ -370,9 +404,10 @@ static void arm(struct wrapper *w, const struct row *row, const struct pkt *in, 
 }
 
 /* The counter moved by what it should. */
-static bool moved_by(const struct row *row, enum xm_reason reason, uint64_t before, uint64_t want)
+static bool moved_by(enum load load, const struct row *row, enum xm_reason reason, uint64_t before,
+		     uint64_t want)
 {
-	uint64_t moved = count_of(row, reason) - before;
+	uint64_t moved = count_of(load, row, reason) - before;
 
 	if (moved == want)
 		return true;
@@ -381,14 +416,58 @@ static bool moved_by(const struct row *row, enum xm_reason reason, uint64_t befo
 	return false;
 }
 
-static void run_cell(struct wrapper *w, const struct row *row, uint32_t flows, int round,
-		     struct cell *cell)
+/* No SYN is out but, for a row of SYN-ACKs, those that it answers. */
+static bool begin_handshakes(struct wrapper *w, enum load load, const struct row *row)
+{
+	size_t size = XM_SYN_SLOTS * sizeof(struct xm_syn);
+	struct xm_syn *slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				    fix_map(load, "xm_syn"), 0);
+	const struct row *syn = rows;
+	struct pkt in;
+	uint32_t ns;
+
+	need(slots == MAP_FAILED, "xm_syn");
+	memset(slots, 0, size);
+	munmap(slots, size);
+	if (row->handshake != ROW_SYN_ACK)
+		return true;
+	while (syn->handshake != ROW_SYN || syn->family != row->family)
+		syn++;
+	pkt_build(syn->in, NULL, &in);
+	arm(w, syn, &in, HANDSHAKES, 0);
+	return run_once(w, syn, &in, fix_prog(load, syn->prog), syn->verdict, 0, &ns);
+}
+
+/* What was measured is what was to be: nearly all of the SYN-ACKs, none without instruments. */
+static bool handshakes_are_measured(enum load load, const struct row *row)
+{
+	static struct xm_latency values[1024];
+	struct xm_latency_key key = { .cluster = 9 };
+	uint64_t n = 0;
+
+	if (row->handshake != ROW_SYN_ACK || load == LOAD_BENCH_BARE)
+		return true;
+	need(bpf_map_lookup_elem(fix_map(load, "xm_latency"), &key, values), "xm_latency");
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		for (size_t k = 0; k < XM_HIST_BUCKETS; k++)
+			n += values[i].hist.buckets[k];
+	bpf_map_delete_elem(fix_map(load, "xm_latency"), &key);
+	if (n > HANDSHAKES * 9 / 10 && n <= HANDSHAKES)
+		return true;
+	fprintf(stderr, "prog_bench: %s/%d: %llu handshakes measured of %d\n", row->program,
+		row->family, (unsigned long long)n, HANDSHAKES);
+	return false;
+}
+
+static void run_cell(struct wrapper *w, const struct row *row, enum load load, uint32_t flows,
+		     int round, struct cell *cell)
 {
 	bool xdp = row->prog == XDP, makes = row->flows == ROW_MAKES_FLOWS;
 	int null = bpf_program__fd(xdp ? w->progs.null_xdp : w->progs.null_tc);
+	uint32_t *ret_ns = load == LOAD_BENCH_BARE ? &cell->bare[round] : &cell->ns[round];
 	size_t grows = row->adjusts == ROW_ADJUSTS ? XM_OVERHEAD_V4 : 0;
 	uint32_t first = (uint32_t)round * REPEAT_NEW, ns;
-	int prog = fix_prog(load_of(row), row->prog);
+	int prog = fix_prog(load, row->prog);
 	uint64_t before, before_new;
 	struct pkt in;
 
@@ -397,20 +476,23 @@ static void run_cell(struct wrapper *w, const struct row *row, uint32_t flows, i
 	if (!run_once(w, row, &in, null, xdp ? XDP_PASS : TC_ACT_UNSPEC, 0, &cell->base[round]))
 		cell->bad = true;
 	if (row->flows == ROW_FINDS_FLOWS) {
-		forget_flows(load_of(row));
-		refill(load_of(row));
+		forget_flows(load);
+		refill(load);
 		arm(w, row, &in, flows, first);
 		if (!run_once(w, row, &in, prog, row->verdict, grows, &ns))
 			cell->bad = true;
 	}
-	refill(load_of(row));
-	arm(w, row, &in, flows, first);
-	before = count_of(row, row->reason);
-	before_new = count_of(row, XM_FLOW_NEW);
-	if (!run_once(w, row, &in, prog, row->verdict, grows, &cell->ns[round]))
+	if (row->handshake && !begin_handshakes(w, load, row))
 		cell->bad = true;
-	if (!moved_by(row, row->reason, before, repeat_of(row)) ||
-	    !moved_by(row, XM_FLOW_NEW, before_new, makes ? repeat_of(row) : 0))
+	refill(load);
+	arm(w, row, &in, flows, first);
+	before = count_of(load, row, row->reason);
+	before_new = count_of(load, row, XM_FLOW_NEW);
+	if (!run_once(w, row, &in, prog, row->verdict, grows, ret_ns))
+		cell->bad = true;
+	if (!moved_by(load, row, row->reason, before, repeat_of(row)) ||
+	    !moved_by(load, row, XM_FLOW_NEW, before_new, makes ? repeat_of(row) : 0) ||
+	    !handshakes_are_measured(load, row))
 		cell->bad = true;
 }
 
@@ -435,21 +517,31 @@ static uint32_t flows_of(const struct row *row, size_t f)
 {
 	if (row->flows == ROW_MAKES_FLOWS)
 		return f ? FLOWS_NEW : 0;
+	if (row->handshake)
+		return f ? HANDSHAKES : 0;
 	return flow_counts[f];
 }
 
 int main(int argc, char **argv)
 {
 	struct wrapper *w;
+	bool with_bare = argc > 1 && !strcmp(argv[1], "--bare");
 	cpu_set_t cpus;
 	int bad = 0;
+
+	argc -= with_bare;
+	argv += with_bare;
 
 	/* The last CPU, for interrupts prefer the first. */
 	CPU_ZERO(&cpus);
 	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &cpus);
 	need(sched_setaffinity(0, sizeof(cpus), &cpus), "sched_setaffinity");
-	if (fix_start(1u << LOAD_BENCH | 1u << LOAD_FULL))
+	if (fix_start(1u << LOAD_BENCH | 1u << LOAD_FULL | (uint32_t)with_bare << LOAD_BENCH_BARE))
 		return 1;
+	if (with_bare) {
+		add_nodes(LOAD_BENCH_BARE);
+		add_services(LOAD_BENCH_BARE);
+	}
 	add_nodes(LOAD_BENCH);
 	add_services(LOAD_BENCH);
 	add_nodes(LOAD_FULL);
@@ -458,10 +550,16 @@ int main(int argc, char **argv)
 	need(!w, "load the wrapper");
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t f = 0; f < ARRAY_SIZE(flow_counts); f++)
-			for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-				if (flows_of(&rows[i], f) && is_wanted(&rows[i], argc, argv))
-					run_cell(w, &rows[i], flows_of(&rows[i], f), round,
+			for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+				const struct row *row = &rows[i];
+
+				if (!flows_of(row, f) || !is_wanted(row, argc, argv))
+					continue;
+				run_cell(w, row, load_of(row), flows_of(row, f), round, &cells[i][f]);
+				if (with_bare && load_of(row) == LOAD_BENCH)
+					run_cell(w, row, LOAD_BENCH_BARE, flows_of(row, f), round,
 						 &cells[i][f]);
+			}
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		for (size_t f = 0; f < ARRAY_SIZE(flow_counts); f++) {
 			struct cell *c = &cells[i][f];
@@ -471,10 +569,15 @@ int main(int argc, char **argv)
 				continue;
 			qsort(c->ns, ROUNDS, sizeof(c->ns[0]), compare);
 			qsort(c->base, ROUNDS, sizeof(c->base[0]), compare);
+			qsort(c->bare, ROUNDS, sizeof(c->bare[0]), compare);
 			printf("{\"bench\":\"prog\",\"program\":\"%s\",\"family\":%d,\"flows\":%u,"
-			       "\"ns_min\":%u,\"ns_median\":%u,\"baseline\":%u}\n",
+			       "\"ns_min\":%u,\"ns_median\":%u,\"baseline\":%u",
 			       rows[i].program, rows[i].family, flows_of(&rows[i], f), c->ns[0],
 			       c->ns[ROUNDS / 2], c->base[ROUNDS / 2]);
+			if (c->bare[0])
+				printf(",\"bare_min\":%u,\"bare_median\":%u", c->bare[0],
+				       c->bare[ROUNDS / 2]);
+			printf("}\n");
 		}
 	}
 	wrapper__destroy(w);

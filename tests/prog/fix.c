@@ -230,7 +230,8 @@ static void set_knobs(struct xm_knobs *knobs, enum load load)
 	knobs->has_encap_eth = load != LOAD_NO_ENCAP_ETH;
 	knobs->has_check_mtu = load != LOAD_NO_CHECK_MTU;
 	knobs->has_coarse_clock = load != LOAD_NO_CHECK_MTU;
-	knobs->skip_adjust = load == LOAD_BENCH;
+	knobs->skip_adjust = load == LOAD_BENCH || load == LOAD_BENCH_BARE;
+	knobs->no_latency = load == LOAD_BENCH_BARE;
 	knobs->dry_run = load == LOAD_DRY;
 }
 

@@ -56,6 +56,7 @@ enum load {
 	LOAD_NO_CHECK_MTU,
 	LOAD_DRY,   /* dry_run */
 	LOAD_BENCH, /* skip_adjust: a packet can be sent through again and again */
+	LOAD_BENCH_BARE, /* the same without what measures latency */
 	LOAD_COUNT,
 };
 
