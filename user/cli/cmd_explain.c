@@ -110,22 +110,37 @@ static int ask_kernel(struct job *job, struct err *err)
 	return code;
 }
 
+/* The programs that will be asked; of a proposed feed that is known only when its maps are filled. */
+static uint32_t programs(const struct job *job, bool feed)
+{
+	uint32_t progs = has_socket(job) ? DRYRUN_ONLY(DRYRUN_SOCKET) : 0;
+
+	if (feed)
+		return DRYRUN_ALL;
+	return job->entry.from == EXPLAIN_HOST ? progs : progs | DRYRUN_ONLY(job->entry.prog);
+}
+
 static enum cli_exit answer(const struct cli *cli, struct job *job)
 {
-	const char *feed = cli->options[OPTION_FEED];
+	const char *feed = cli->options[OPTION_FEED], *ifname = cli->options[OPTION_INTERFACE];
 	const struct view *view = &job->live;
 	struct err err = { 0 };
 	enum cli_exit exit = CLI_DONE;
-	int code = dryrun_new(&job->live.plane, feed ? DRYRUN_PRIVATE : DRYRUN_LIVE, &job->dryrun, &err);
+	int code;
 
+	if (!feed)
+		exit = explain_entry(view, &job->ask, ifname, &job->entry);
+	if (exit)
+		return exit;
+	code = dryrun_new(&job->live.plane, feed ? DRYRUN_PRIVATE : DRYRUN_LIVE, programs(job, feed), &job->dryrun, &err);
 	if (code)
 		return cli_fail(CLI_FAILED, "%s", err.text);
 	if (feed) {
 		exit = explain_feed(&job->live, job->dryrun, feed, &job->proposed, &job->feed_cluster);
 		view = &job->proposed;
+		if (!exit)
+			exit = explain_entry(view, &job->ask, ifname, &job->entry);
 	}
-	if (!exit)
-		exit = explain_entry(view, &job->ask, cli->options[OPTION_INTERFACE], &job->entry);
 	if (exit)
 		return exit;
 	job->c = (struct explain_case){ .view = view, .ask = &job->ask, .entry = &job->entry };

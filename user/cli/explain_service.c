@@ -102,8 +102,8 @@ static int say_weights(const struct service_entry *s, const struct xm_trace *t, 
 	const uint32_t n = count_targets(s, t);
 
 	if (!s->name.prefer[0] && !s->name.weights[0])
-		return explain_say(story, step, own, "the slots are shared by %u in use, all of the same weight", n);
-	return explain_say(story, step, own, "the slots are shared by %u in use, as told by%s%s%s%s%s", n,
+		return explain_say(story, step, own, "%u targets share the slots, all of the same weight", n);
+	return explain_say(story, step, own, "%u targets share the slots, as told by%s%s%s%s%s", n,
 			   s->name.prefer[0] ? " prefer " : "", s->name.prefer,
 			   s->name.prefer[0] && s->name.weights[0] ? " and" : "", s->name.weights[0] ? " weights " : "",
 			   s->name.weights);

@@ -158,7 +158,7 @@ static int same_tag(int a, int b, struct err *err)
 	return memcmp(x.tag, y.tag, sizeof(x.tag)) ? other_build(err) : 0;
 }
 
-static int find_programs(struct dryrun *dryrun, const struct plane *live, struct err *err)
+static int find_programs(struct dryrun *dryrun, const struct plane *live, uint32_t progs, struct err *err)
 {
 	int code;
 
@@ -166,6 +166,8 @@ static int find_programs(struct dryrun *dryrun, const struct plane *live, struct
 		struct bpf_program *prog =
 			bpf_object__find_program_by_name(dryrun->skel->obj, prog_names[i]);
 
+		if (!(progs & DRYRUN_ONLY(i)))
+			continue;
 		dryrun->prog_fd[i] = bpf_program__fd(prog);
 		if (prog_pins[i] < 0)
 			continue;
@@ -176,7 +178,7 @@ static int find_programs(struct dryrun *dryrun, const struct plane *live, struct
 	return 0;
 }
 
-static int choose_programs(struct xmesh_bpf *skel, const struct plane *live, struct err *err)
+static int choose_programs(struct xmesh_bpf *skel, const struct plane *live, uint32_t progs, struct err *err)
 {
 	struct bpf_program *prog;
 
@@ -190,12 +192,13 @@ static int choose_programs(struct xmesh_bpf *skel, const struct plane *live, str
 		prog = bpf_object__find_program_by_name(skel->obj, prog_names[i]);
 		if (!prog)
 			return err_set(err, -ENOENT, "the BPF object of this binary lacks %s", prog_names[i]);
-		bpf_program__set_autoload(prog, true);
+		bpf_program__set_autoload(prog, progs & DRYRUN_ONLY(i));
 	}
 	return 0;
 }
 
-static int load(struct dryrun *dryrun, const struct plane *live, enum dryrun_maps maps, struct err *err)
+static int load(struct dryrun *dryrun, const struct plane *live, enum dryrun_maps maps, uint32_t progs,
+		struct err *err)
 {
 	int code;
 
@@ -203,7 +206,7 @@ static int load(struct dryrun *dryrun, const struct plane *live, enum dryrun_map
 	if (!dryrun->skel)
 		return err_set(err, -errno, "the BPF object of this binary does not open: %s: %s",
 			       strerror(errno), bpflog_tail(600));
-	code = choose_programs(dryrun->skel, live, err);
+	code = choose_programs(dryrun->skel, live, progs, err);
 	if (!code)
 		code = adopt_knobs(live, dryrun->skel, err);
 	if (!code)
@@ -215,10 +218,11 @@ static int load(struct dryrun *dryrun, const struct plane *live, enum dryrun_map
 	if (code)
 		return err_set(err, code, "loading the programs a second time failed: %s: %s",
 			       strerror(-code), bpflog_tail(800));
-	return find_programs(dryrun, live, err);
+	return find_programs(dryrun, live, progs, err);
 }
 
-int dryrun_new(const struct plane *live, enum dryrun_maps maps, struct dryrun **ret_dryrun, struct err *err)
+int dryrun_new(const struct plane *live, enum dryrun_maps maps, uint32_t progs, struct dryrun **ret_dryrun,
+	       struct err *err)
 {
 	struct dryrun *dryrun = calloc(1, sizeof(*dryrun));
 	int code;
@@ -227,7 +231,7 @@ int dryrun_new(const struct plane *live, enum dryrun_maps maps, struct dryrun **
 		return err_set(err, -ENOMEM, "out of memory");
 	bpflog_begin();
 	dryrun->plane = *live;
-	code = load(dryrun, live, maps, err);
+	code = load(dryrun, live, maps, progs, err);
 	if (code) {
 		dryrun_free(dryrun);
 		return code;

@@ -44,12 +44,17 @@ struct dryrun_result {
 
 struct dryrun;
 
+/* For @progs below: the verifier takes a fifth of a second for a program. */
+#define DRYRUN_ONLY(prog) (1u << (prog))
+#define DRYRUN_ALL (DRYRUN_ONLY(DRYRUN_PROG_COUNT) - 1)
+
 /*
- * Load over @live, which plane_open() filled, with the settings that its programs were loaded with.
+ * Load @progs over @live, which plane_open() filled, with the settings that its programs were loaded with.
  * -EXDEV: those are of another build, so that what this one decides would prove nothing. -ENOENT:
  * no programs are pinned. Errors of bpf(2). @live is borrowed.
  */
-int dryrun_new(const struct plane *live, enum dryrun_maps maps, struct dryrun **ret_dryrun, struct err *err);
+int dryrun_new(const struct plane *live, enum dryrun_maps maps, uint32_t progs, struct dryrun **ret_dryrun,
+	       struct err *err);
 void dryrun_free(struct dryrun *dryrun);
 
 /*
@@ -59,7 +64,7 @@ void dryrun_free(struct dryrun *dryrun);
 const struct plane *dryrun_plane(const struct dryrun *dryrun);
 
 /*
- * Run @prog on @frame in the caller's network namespace. -ENODEV: no such interface there. -E2BIG: the
+ * Run @prog, which was loaded, on @frame in the caller's network namespace. -ENODEV: no such interface there. -E2BIG: the
  * kernel takes no frame of that size here (a page less its own room).
  */
 int dryrun_run(struct dryrun *dryrun, enum dryrun_prog prog, const struct dryrun_frame *frame,

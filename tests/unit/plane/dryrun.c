@@ -86,7 +86,7 @@ static void live_maps_decide_and_stay_as_they_are(void **state)
 	pod = host_veth("dp");
 	underlay = host_veth("du");
 	fill(&plane, underlay, pod);
-	assert_done(dryrun_new(&plane, DRYRUN_LIVE, &dryrun, &err));
+	assert_done(dryrun_new(&plane, DRYRUN_LIVE, DRYRUN_ALL, &dryrun, &err));
 	assert_int_equal(ask(dryrun, pod, "10.1.0.2", "10.2.0.2:80", NULL), XM_FWD_TUNNEL);
 	assert_int_equal(result.verdict, 7 /* TC_ACT_REDIRECT */);
 	assert_true(explain_read(result.out, result.out_len, XM_PORT_DEFAULT, &seen));
@@ -120,7 +120,7 @@ static void private_maps_are_empty_and_apart(void **state)
 	pod = host_veth("dp");
 	underlay = host_veth("du");
 	fill(&plane, underlay, pod);
-	assert_done(dryrun_new(&plane, DRYRUN_PRIVATE, &dryrun, &err));
+	assert_done(dryrun_new(&plane, DRYRUN_PRIVATE, DRYRUN_ALL, &dryrun, &err));
 	fill(dryrun_plane(dryrun), underlay, pod);
 	assert_int_equal(ask(dryrun, pod, "10.1.0.2", "10.2.0.2:80", NULL), XM_FWD_TUNNEL);
 	for (int i = 0; i < PLANE_MAP_COUNT; i++)
@@ -143,14 +143,14 @@ static void programs_of_others_are_refused(void **state)
 	plane = host_load();
 	ours = plane.prog_fd[PLANE_FROM_POD];
 	plane.prog_fd[PLANE_FROM_POD] = host_foreign(BPF_PROG_TYPE_SCHED_CLS, "other");
-	assert_int_equal(dryrun_new(&plane, DRYRUN_LIVE, &dryrun, &err), -EXDEV);
+	assert_int_equal(dryrun_new(&plane, DRYRUN_LIVE, DRYRUN_ONLY(DRYRUN_FROM_POD), &dryrun, &err), -EXDEV);
 	assert_non_null(strstr(err.text, "another build"));
 	close(plane.prog_fd[PLANE_FROM_POD]);
 	/* Of our build, but another program of it: the same settings, other instructions. */
 	plane.prog_fd[PLANE_FROM_POD] = plane.prog_fd[PLANE_FROM_DEV];
-	assert_int_equal(dryrun_new(&plane, DRYRUN_LIVE, &dryrun, &err), -EXDEV);
+	assert_int_equal(dryrun_new(&plane, DRYRUN_LIVE, DRYRUN_ONLY(DRYRUN_FROM_POD), &dryrun, &err), -EXDEV);
 	plane.prog_fd[PLANE_FROM_POD] = -1;
-	assert_int_equal(dryrun_new(&plane, DRYRUN_LIVE, &dryrun, &err), -ENOENT);
+	assert_int_equal(dryrun_new(&plane, DRYRUN_LIVE, DRYRUN_ONLY(DRYRUN_FROM_POD), &dryrun, &err), -ENOENT);
 	assert_null(dryrun);
 	plane.prog_fd[PLANE_FROM_POD] = ours;
 	host_clean(&plane);
@@ -164,7 +164,7 @@ static void frames_that_cannot_be_tried_are_named(void **state)
 
 	host_need_root();
 	plane = host_load();
-	assert_done(dryrun_new(&plane, DRYRUN_LIVE, &dryrun, &err));
+	assert_done(dryrun_new(&plane, DRYRUN_LIVE, DRYRUN_ONLY(DRYRUN_FROM_POD), &dryrun, &err));
 	assert_int_equal(dryrun_run(dryrun, DRYRUN_FROM_POD, &in, &result, &err), -ENODEV);
 	in.ifindex = 1;
 	in.len = sizeof(frame);
