@@ -224,6 +224,13 @@ static struct nearest_measure measure_of(const struct rtt *rtt, const struct nea
 	return m;
 }
 
+static const char *cluster_name(const struct rtt *rtt, uint16_t id, struct xm_cluster *cluster)
+{
+	if (bpf_map_lookup_elem(rtt->plane->map_fd[PLANE_xm_clusters], &id, cluster))
+		snprintf(cluster->name, sizeof(cluster->name), "%u", id);
+	return cluster->name;
+}
+
 static void tell_grey(const struct rtt *rtt, const struct nearset_item *item, const struct nearest_cluster *before,
 		      size_t n)
 {
@@ -231,18 +238,20 @@ static void tell_grey(const struct rtt *rtt, const struct nearset_item *item, co
 
 	for (size_t i = 0, k = 0; i < nearest->n; i++) {
 		const struct nearest_cluster *c = &nearest->clusters[i];
+		struct xm_cluster cluster;
 		bool was;
 
 		while (k < n && before[k].cluster < c->cluster)
 			k++;
 		was = k < n && before[k].cluster == c->cluster && before[k].grey;
 		if (c->grey && !was)
-			log_warn("service %s/%s: %llu of %llu handshakes with cluster %u went wrong: it is left, "
+			log_warn("service %s/%s: %llu of %llu handshakes with cluster %.63s went wrong: it is left, "
 				 "but for %d %% of new connections", item->space, item->name,
-				 (unsigned long long)c->wrong, (unsigned long long)c->handshakes, c->cluster,
-				 NEAREST_FLOOR);
+				 (unsigned long long)c->wrong, (unsigned long long)c->handshakes,
+				 cluster_name(rtt, c->cluster, &cluster), NEAREST_FLOOR);
 		else if (!c->grey && was)
-			log_info("service %s/%s: cluster %u is used again", item->space, item->name, c->cluster);
+			log_info("service %s/%s: cluster %.63s is used again", item->space, item->name,
+				 cluster_name(rtt, c->cluster, &cluster));
 	}
 }
 
