@@ -144,6 +144,31 @@ udp_moves() {
 	jq -e '.end.sum.packets > 50 and .end.sum.lost_percent < 1' "$LAB_DIR/udp.json"
 }
 
+# ---- far away ----
+
+# lab_delay NODE MICROSECONDS [DROP_PERCENT]: its cable to the fabric takes that long each way, from now on: tests/e2e/delay.c
+# between ul-NODE and the bridge. Again: another time. Its log: delay-NODE.
+lab_delay() {
+	local node=$1 pid=$LAB_DIR/log/delay-$1.pid
+	[ -x "$LAB_DIR/delay" ] ||
+		gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -o "$LAB_DIR/delay" "$LAB_TOP/tests/e2e/delay.c"
+	if [ -e "$pid" ]; then
+		kill "$(cat "$pid")"
+		lab_wait 5 lab_gone "$(cat "$pid")"
+	else
+		# Segments of tunnelled packets are made before the cable: its frames are one packet each.
+		lab_exec "$node" ethtool -K eth0 tso off gso off tx-udp-segmentation off >/dev/null
+		lab_ip fabric link set "ul-$node" nomaster
+		lab_ip fabric link add "near-$node" mtu "$LAB_MTU" type veth peer name "far-$node" mtu "$LAB_MTU"
+		lab_exec fabric ethtool -K "far-$node" tso off gso off tx-udp-segmentation off >/dev/null
+		lab_ip fabric link set "near-$node" up
+		lab_ip fabric link set "far-$node" master br0 up
+	fi
+	lab_bg fabric "delay-$node" "$LAB_DIR/delay" "ul-$node" "near-$node" "$2" ${3+"$3"}
+	echo "$LAB_PID" >"$pid"
+	lab_wait 5 grep -q ready "$LAB_DIR/log/delay-$node"
+}
+
 # ---- global services ----
 
 # conn_build: tests/e2e/conn.c, for `conn` below.
