@@ -17,7 +17,7 @@
 
 enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NONE = 3 };
 
-#define CLI_MAX_OPTIONS 4
+#define CLI_MAX_OPTIONS 8
 
 struct cli_option {
 	const char *name;            /* without "--"; NULL = end of the list */
@@ -111,6 +111,7 @@ enum cli_exit cmd_feed_list(struct cli *cli);
 enum cli_exit cmd_feed_check(struct cli *cli);
 enum cli_exit cmd_feed_diff(struct cli *cli);
 enum cli_exit cmd_explain(struct cli *cli);
+enum cli_exit cmd_latency(struct cli *cli);
 enum cli_exit cmd_metrics(struct cli *cli);
 enum cli_exit cmd_config_check(struct cli *cli);
 enum cli_exit cmd_version(struct cli *cli);

@@ -86,6 +86,13 @@ const struct cli_cmd cli_cmds[] = {
 	  { { "feed", "[CLUSTER=]DIR", NULL, "As if DIR were the feed of its cluster; flows and affinity are left out" },
 	    { "size", "BYTES", NULL, "Size of the IP packet (default: as small as it is)" },
 	    { "interface", "IFACE", NULL, "As if it came in there, whoever SRC is" } } },
+	{ "latency", "", "Show round trips of real traffic and probes, by cluster and service",
+	  "Without options a heat map of clusters; with --cluster or --service histograms, and a line for each service\n"
+	  "of that cluster, or each cluster of that service. Measured by the programs; an agent need not run.",
+	  cmd_latency, 0, 0,
+	  { { "cluster", "CLUSTER", NULL, "Round trips to this cluster alone" },
+	    { "service", "NAMESPACE/NAME", NULL, "Round trips of this global service alone" },
+	    { "watch", NULL, NULL, "Each second the last second and the total, until interrupted" } } },
 	{ "metrics", "", "Print the metrics as Prometheus text", NULL, cmd_metrics, 0, 0, { { 0 } } },
 	{ "config check", "", "Check the configuration and print the effective values",
 	  NULL, cmd_config_check, 0, 0, { { 0 } } },
