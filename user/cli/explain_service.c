@@ -148,9 +148,11 @@ static int say_backend(const struct explain_case *c, const struct service_entry 
 	if (code)
 		return code;
 	if (t->from_flow == XM_TRACE_FLOW)
-		return explain_say(story, step, 0, "because its flow was placed there before (`xmesh flow list`): Maglev was not asked");
+		return explain_say(story, step, 0,
+				   "because its flow was placed there before (`xmesh flow list`): Maglev was not asked");
 	if (t->from_flow == XM_TRACE_AFFINITY)
-		return explain_say(story, step, 0, "because this client was there less than %u s ago (ClientIP affinity): Maglev was not asked",
+		return explain_say(story, step, 0,
+				   "because this client was there less than %u s ago (ClientIP affinity): Maglev was not asked",
 				   s->name.affinity_s);
 	return t->slice_size ? say_maglev(c, s, t, b, step, story) : 0;
 }
@@ -170,8 +172,9 @@ static int say_no_frontend(const struct explain_case *c, const char *step, struc
 			if (!xm_addr_eq(&key->addr, &c->ask->dst))
 				continue;
 			return explain_say(story, step, key->cluster,
-					   "%s/%s is no frontend for this sender, though %s/%s has %s/%s for %s: see `xmesh service get`", text,
-					   serviceview_proto(c->ask->proto, asked), s->name.space, s->name.name,
+					   "%s/%s is no frontend for this sender, though %s/%s has %s/%s for %s: see "
+					   "`xmesh service get`", text, serviceview_proto(c->ask->proto, asked),
+					   s->name.space, s->name.name,
 					   serviceview_endpoint(&key->addr, key->port, other),
 					   serviceview_proto(key->proto, proto), serviceview_scope(key->scope));
 		}

@@ -262,7 +262,8 @@ static int say_output(const struct explain_case *c, struct explain_story *story)
 		return 0;
 	if (seen.tunnelled) {
 		code = explain_say(story, "encapsulation", 0,
-				   "VXLAN network %u in UDP, %s port %u -> %s port %u, %u bytes", seen.vni, addr_format(&seen.outer_src, src), seen.outer_sport,
+				   "VXLAN network %u in UDP, %s port %u -> %s port %u, %u bytes", seen.vni,
+				   addr_format(&seen.outer_src, src), seen.outer_sport,
 				   addr_format(&seen.outer_dst, dst), seen.outer_dport, seen.outer_len);
 		if (code)
 			return code;
