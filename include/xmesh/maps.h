@@ -12,7 +12,7 @@
 #include "xmesh/addr.h"
 #include "xmesh/reasons.h"
 
-#define XM_ABI 2
+#define XM_ABI 3
 #define XM_ABI_MAGIC 0x786d6573 /* "xmes" */
 
 /* Limits. Each is checked in user space, with an error that names it, and tested at its edge. */
