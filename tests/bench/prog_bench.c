@@ -482,6 +482,9 @@ static void run_cell(struct wrapper *w, const struct row *row, enum load load, u
 		if (!run_once(w, row, &in, prog, row->verdict, grows, &ns))
 			cell->bad = true;
 	}
+	/* What rows of services leave behind: the same pod would pay for flows that it has not. */
+	if (row->flows == ROW_NO_FLOWS)
+		fix_hints_clear(load);
 	if (row->handshake && !begin_handshakes(w, load, row))
 		cell->bad = true;
 	refill(load);

@@ -172,6 +172,8 @@ void fix_backend_put(enum load load, uint32_t number, const struct fix_backend *
 void fix_service_put(enum load load, const struct fix_service *service);
 /* All of the above, and no flow, fragment, affinity or hint. */
 void fix_services_default(enum load load);
+/* Pods of the fixture have had no flows: their packets ask xm_flows nothing. */
+void fix_hints_clear(enum load load);
 void fix_backend_state(enum load load, uint32_t number, uint8_t state, uint32_t generation);
 
 struct fix_flow {

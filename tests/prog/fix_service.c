@@ -144,7 +144,7 @@ static void clear(enum load load, const char *map)
 		bpf_map_delete_elem(fd, key);
 }
 
-static void clear_hints(enum load load)
+void fix_hints_clear(enum load load)
 {
 	static const char *const addrs[] = { "10.1.0.2",  "10.1.0.3",  "10.1.0.4",
 					     "fd00:1::2", "fd00:1::3", "fd00:1::4" };
@@ -168,7 +168,7 @@ void fix_services_default(enum load load)
 	clear(load, "xm_flows");
 	clear(load, "xm_frags");
 	clear(load, "xm_affinity");
-	clear_hints(load);
+	fix_hints_clear(load);
 }
 
 static struct xm_flow_key flow_key(const struct fix_flow *f)
