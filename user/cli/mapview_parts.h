@@ -6,6 +6,10 @@
 #include "cli/mapview.h"
 #include "core/defs.h"
 
+/* By enum xm_reason and enum xm_hook. mapview_key.c */
+extern const char *const mapview_reasons[XM_REASON_COUNT];
+extern const char *const mapview_hooks[XM_HOOK_COUNT];
+
 /* One table on its way out. */
 struct mapview_out {
 	const struct view *view;
