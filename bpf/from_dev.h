@@ -90,7 +90,7 @@ static __always_inline int from_dev(struct __sk_buff *skb, struct xm_config *cfg
 	reason = deliver_check(skb, s, pod, 0);
 	if (reason != XM_FWD_LOCAL)
 		return reason;
-	handshake_ends(skb, s);
+	handshake_ends(skb, s, ETH_HLEN);
 	reason = translate_reply(skb, s);
 	if (reason != XM_PASS)
 		return reason;

@@ -123,9 +123,9 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		return XM_DROP_INTERNAL;
 	if (route)
 		clamp_handshake(skb, s, inner, route->mtu);
+	handshake_ends(skb, s, inner);
 	if (tunnel_decap(skb, outer_is_v4, s->ip.is_v4))
 		return XM_DROP_INTERNAL;
-	handshake_ends(skb, s);
 	reason = translate_reply(skb, s);
 	if (reason != XM_PASS)
 		return reason;
@@ -155,7 +155,7 @@ static __always_inline enum xm_reason from_fabric(struct __sk_buff *skb, struct 
 	reason = deliver_check(skb, s, pod, 0);
 	if (reason != XM_FWD_LOCAL)
 		return reason;
-	handshake_ends(skb, s);
+	handshake_ends(skb, s, ETH_HLEN);
 	reason = translate_reply(skb, s);
 	if (reason != XM_PASS)
 		return reason;

@@ -48,7 +48,7 @@ static __always_inline enum xm_reason to_local_pod(struct __sk_buff *skb, struct
 		return reason;
 	/* The backend of a local client may be here too: its reply. */
 	if (!translated)
-		handshake_ends(skb, s);
+		handshake_ends(skb, s, ETH_HLEN);
 	reason = translated ? XM_PASS : translate_reply(skb, s);
 	if (reason != XM_PASS)
 		return reason;

@@ -82,6 +82,7 @@ static __always_inline void sock_remember(const struct sock_ask *ask, const stru
 		.generation = b->generation,
 	};
 	struct xm_sock_origin *known;
+	__u32 *hint;
 
 	/* A datagram like the last one writes nothing: a lookup is a third of an insertion. */
 	known = ask->once ? 0 : bpf_map_lookup_elem(&xm_sock_origin, &key);
@@ -89,6 +90,9 @@ static __always_inline void sock_remember(const struct sock_ask *ask, const stru
 	    known->port == ask->port && xm_addr_eq(&known->vip, &ask->vip))
 		return;
 	bpf_map_update_elem(&xm_sock_origin, &key, &origin, BPF_ANY);
+	hint = ask->proto == IPPROTO_TCP ? sock_hint(addr) : 0;
+	if (hint && !*hint)
+		*hint = 1;
 }
 
 /* The frontend that @ask is for. 0, or -1: none of ours. */

@@ -24,7 +24,7 @@ static __always_inline enum xm_reason to_pod(struct __sk_buff *skb, struct scene
 	if (parse_ip(data, data_end, ETH_HLEN, eth->h_proto, &s->ip) != XM_PASS || !s->ip.len ||
 	    !ip_is_whole(skb, ETH_HLEN, &s->ip))
 		return XM_PASS;
-	handshake_ends(skb, s);
+	handshake_ends(skb, s, ETH_HLEN);
 	return translate_reply(skb, s);
 }
 

@@ -8,6 +8,7 @@
 #include "from_net.h"
 #include "from_pod.h"
 #include "socket.h"
+#include "sockops.h"
 #include "to_pod.h"
 #include "xdp.h"
 

@@ -109,14 +109,15 @@ static __always_inline __u32 backend_service(__u32 number)
 /* The service whose backend a pod's own socket was sent to, 0 = none. */
 static __always_inline __u32 handshake_service(struct __sk_buff *skb, const struct scene *s)
 {
-	struct xm_sock_key key = {
-		/* The kernel keeps a packet's socket on its way through a veth pair (since 4.19). */
-		.cookie = bpf_get_socket_cookie(skb),
-		.addr = s->ip.dst,
-		.port = s->dport,
-	};
-	struct xm_sock_origin *origin = bpf_map_lookup_elem(&xm_sock_origin, &key);
+	struct xm_sock_key key = { .addr = s->ip.dst, .port = s->dport };
+	__u32 *hint = sock_hint(&s->ip.dst);
+	struct xm_sock_origin *origin;
 
+	if (!hint || !*hint)
+		return 0;
+	/* The kernel keeps a packet's socket on its way through a veth pair (since 4.19). */
+	key.cookie = bpf_get_socket_cookie(skb);
+	origin = bpf_map_lookup_elem(&xm_sock_origin, &key);
 	return origin ? origin->service : 0;
 }
 
@@ -241,12 +242,12 @@ static __noinline int handshake_answered(const struct scene *s, __be32 ports, __
 }
 
 /*
- * The packet of @s, bare Ethernet and IP and as its sender wrote it, is about to meet a local pod.
- * Packet pointers are void afterwards.
+ * The packet of @s, whose IP header is at @off and as its sender wrote it, is about to meet a local
+ * pod. Packet pointers are void afterwards.
  */
-static __always_inline void handshake_ends(struct __sk_buff *skb, const struct scene *s)
+static __always_inline void handshake_ends(struct __sk_buff *skb, const struct scene *s, __u32 off)
 {
-	__u32 l4 = ip_l4(&s->ip, ETH_HLEN);
+	__u32 l4 = ip_l4(&s->ip, off);
 	void *data, *data_end;
 	struct tcphdr *tcp;
 

@@ -345,6 +345,19 @@ struct {
 	__type(value, struct xm_watch);
 } xm_watch SEC(".maps");
 
+/*
+ * Hash of an address -> 1: a socket was sent to a backend there. Programs set; never cleared, but not
+ * pinned: in front of xm_sock_origin for SYNs, of which most are for no service.
+ */
+#define SOCK_HINTS 16384
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOCK_HINTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xm_sock_hint SEC(".maps");
+
 /* Socket -> whose round trips are measured. Programs write at its connection. A miss: not ours. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

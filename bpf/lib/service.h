@@ -62,6 +62,14 @@ static __always_inline int service_get(const struct xm_service_key *key, struct 
 	return -1;
 }
 
+/* Whether a socket was ever sent to a backend at @addr; NULL never in truth. */
+static __always_inline __u32 *sock_hint(const struct xm_addr *addr)
+{
+	__u32 slot = xm_addr_hash16(addr) & (SOCK_HINTS - 1);
+
+	return bpf_map_lookup_elem(&xm_sock_hint, &slot);
+}
+
 /* NULL: no such number. A backend whose state is FREE is none. */
 static __always_inline struct xm_backend *backend_get(__u32 number)
 {

@@ -136,6 +136,7 @@ struct xm_sock_peer {
 	__u32 service;
 	__u16 cluster;
 	__u16 pad;
+	__u32 seen_una; /* what was acknowledged when a round trip was counted last */
 };
 
 /*

@@ -173,6 +173,16 @@ static bool has_netns_cookie(void)
 	return loads_at_sockets(BPF_CGROUP_INET4_CONNECT, insns, ARRAY_SIZE(insns));
 }
 
+/* The storage at sockets comes with it (5.2), their callbacks for round trips too (5.3). */
+static bool has_sockops(void)
+{
+	const struct bpf_insn insns[] = { SET(BPF_REG_0, 1), EXIT };
+	auto_close int fd = bpf_prog_load(BPF_PROG_TYPE_SOCK_OPS, "xm_probe", "GPL", insns,
+					  ARRAY_SIZE(insns), NULL);
+
+	return fd >= 0;
+}
+
 static bool has_ringbuf(void)
 {
 	auto_close int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xm_probe", 0, 0, 4096, NULL);
@@ -214,6 +224,7 @@ void features_probe(struct features *ret_features)
 		found.sockets = has_sockets();
 		found.set_retval = found.sockets && has_set_retval();
 		found.netns_cookie = found.sockets && has_netns_cookie();
+		found.sockops = found.sockets && has_sockops();
 	}
 	bpflog_begin();
 

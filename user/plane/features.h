@@ -19,7 +19,8 @@
 	X(coarse_clock, "bpf_ktime_get_coarse_ns (cheap flow times)", false)                       \
 	X(sockets, "socket hooks on cgroups (services at connect)", false)                         \
 	X(set_retval, "bpf_set_retval (ECONNREFUSED where no backend is left)", false)             \
-	X(netns_cookie, "bpf_get_netns_cookie at sockets (ClientIP affinity there)", false)
+	X(netns_cookie, "bpf_get_netns_cookie at sockets (ClientIP affinity there)", false)        \
+	X(sockops, "sockops on cgroups (smoothed round trips of sockets)", false)
 
 struct features {
 #define FEATURES_FIELD(field, text, needed) bool field;

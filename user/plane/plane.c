@@ -255,6 +255,8 @@ static bool prog_has_hook(const struct plane *plane, const struct bpf_program *p
 {
 	if (!strcmp(bpf_program__name(prog), "xm_explain_socket"))
 		return false;
+	if (bpf_program__type(prog) == BPF_PROG_TYPE_SOCK_OPS)
+		return plane->features.sockops;
 	return bpf_program__type(prog) != BPF_PROG_TYPE_CGROUP_SOCK_ADDR || plane->features.sockets;
 }
 

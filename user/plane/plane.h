@@ -71,7 +71,8 @@ enum plane_map {
 	X(RECVMSG4, xm_recvmsg4)                                                                   \
 	X(RECVMSG6, xm_recvmsg6)                                                                   \
 	X(GETPEER4, xm_getpeer4)                                                                   \
-	X(GETPEER6, xm_getpeer6)
+	X(GETPEER6, xm_getpeer6)                                                                   \
+	X(SOCKOPS, xm_sockops)
 
 enum plane_prog {
 #define PLANE_PROG_ENUM(name, program) PLANE_##name,

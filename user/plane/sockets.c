@@ -41,6 +41,8 @@ static const struct {
 	enum bpf_attach_type at;
 	const char *text;
 } hooks[] = {
+	/* Measures alone: the one that may be missing. */
+	{ PLANE_SOCKOPS, BPF_CGROUP_SOCK_OPS, "sockops" },
 	{ PLANE_GETPEER4, BPF_CGROUP_INET4_GETPEERNAME, "cgroup/getpeername4" },
 	{ PLANE_GETPEER6, BPF_CGROUP_INET6_GETPEERNAME, "cgroup/getpeername6" },
 	{ PLANE_RECVMSG4, BPF_CGROUP_UDP4_RECVMSG, "cgroup/recvmsg4" },
@@ -417,7 +419,7 @@ static int check_hooks(const struct plane *plane, struct err *err)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
-		if (plane->prog_fd[hooks[i].prog] < 0)
+		if (plane->prog_fd[hooks[i].prog] < 0 && hooks[i].prog != PLANE_SOCKOPS)
 			return err_set(err, -ENOTSUP,
 				       "%s is not loaded: this kernel lacks the hook %s: services "
 				       "are translated per packet; socket_lb: off silences this",
@@ -444,7 +446,8 @@ int sockets_sync(struct plane *plane, const struct sockets_place *places, size_t
 	}
 	for (i = 0; !code && i < n; i++)
 		for (hook = 0; !code && hook < ARRAY_SIZE(hooks); hook++)
-			code = put_link(plane, hook, &cgroups[i], &changed, err);
+			if (plane->prog_fd[hooks[hook].prog] >= 0)
+				code = put_link(plane, hook, &cgroups[i], &changed, err);
 	if (!code)
 		code = remove_others(plane, cgroups, n, &changed, err);
 	close_cgroups(cgroups, opened);

@@ -6,7 +6,7 @@
 #include "plane/pin.h"
 #include "unit/plane/cgroup.h"
 
-#define N_HOOKS 8
+#define N_HOOKS 9
 
 static struct sockets_place places[SOCKETS_MAX_CGROUPS];
 static size_t n_places, changed;
@@ -111,6 +111,7 @@ static void programs_are_attached_once_and_replaced_in_place(void **state)
 		BPF_CGROUP_UDP4_SENDMSG,      BPF_CGROUP_UDP6_SENDMSG,
 		BPF_CGROUP_UDP4_RECVMSG,      BPF_CGROUP_UDP6_RECVMSG,
 		BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME,
+		BPF_CGROUP_SOCK_OPS,
 	};
 	struct plane plane;
 	size_t i;
@@ -289,6 +290,23 @@ static void a_kernel_without_the_hooks_is_told_of_once_they_are_wanted(void **st
 	host_clean(&plane);
 }
 
+static void without_sockops_the_others_are_attached(void **state)
+{
+	struct plane plane;
+	int fd;
+
+	host_need_root();
+	plane = host_load();
+	fd = plane.prog_fd[PLANE_SOCKOPS];
+	plane.prog_fd[PLANE_SOCKOPS] = -1;
+	assert_done(sockets_sync(&plane, &cgroup_own, 1, &changed, &err));
+	assert_int_equal(changed, N_HOOKS - 1);
+	assert_int_equal(cgroup_count(cgroup_own.path, BPF_CGROUP_SOCK_OPS), 0);
+	plane.prog_fd[PLANE_SOCKOPS] = fd;
+	assert_done(sockets_sync(&plane, NULL, 0, &changed, &err));
+	host_clean(&plane);
+}
+
 static void a_cgroup_that_is_gone_is_named(void **state)
 {
 	struct sockets_place gone = { "/nowhere" };
@@ -315,6 +333,7 @@ int main(void)
 		cmocka_unit_test(a_link_that_somebody_detached_is_made_again),
 		cmocka_unit_test(detach_all_takes_socket_programs_off_and_a_purge_goes_through),
 		cmocka_unit_test(a_kernel_without_the_hooks_is_told_of_once_they_are_wanted),
+		cmocka_unit_test(without_sockops_the_others_are_attached),
 		cmocka_unit_test(a_cgroup_that_is_gone_is_named),
 	};
 

@@ -9,6 +9,7 @@
 #include "core/addr.h"
 #include "unit/plane/cgroup.h"
 #include "unit/plane/servers.h"
+#include "xmesh/latency.h"
 
 #define VIP4 "10.96.0.10"
 #define VIP6 "fd96::10"
@@ -515,6 +516,59 @@ static void attached_above_one_another_they_translate_and_refuse_once(void **sta
 	rmdir(both[0].path);
 }
 
+/* Smoothed round trips so far; of @cluster and @service, and of all others. */
+static void round_trips(uint16_t cluster, uint32_t service, uint64_t *ret_n, uint64_t *ret_others)
+{
+	size_t n = (size_t)libbpf_num_possible_cpus(), i, k;
+	struct xm_latency *cpus = calloc(n, sizeof(*cpus));
+	struct xm_latency_key key, *at = NULL;
+	uint64_t *sum;
+
+	*ret_n = *ret_others = 0;
+	for (; !bpf_map_get_next_key(plane.map_fd[PLANE_xm_latency], at, &key); at = &key) {
+		assert_int_equal(key.kind, XM_LATENCY_SRTT);
+		sum = key.cluster == cluster && key.service == service ? ret_n : ret_others;
+		assert_int_equal(bpf_map_lookup_elem(plane.map_fd[PLANE_xm_latency], &key, cpus), 0);
+		for (i = 0; i < n; i++)
+			for (k = 0; k < XM_HIST_BUCKETS; k++)
+				*sum += cpus[i].hist.buckets[k];
+	}
+	free(cpus);
+}
+
+/* The servers are in no cgroup of ours, but on the same node: only who opens is measured. */
+static void round_trips_are_measured_once_and_by_service(void **state)
+{
+	struct sockets_place both[2];
+	uint64_t before, once, twice, others, others_before;
+	size_t changed;
+
+	host_need_root();
+	if (!plane.features.sockops) {
+		printf("skip: this kernel has no sockops\n");
+		skip();
+	}
+	round_trips(2, 1, &before, &others_before);
+	cgroup_run(cgroup_own.path, tcp4);
+	cgroup_run(cgroup_own.path, tcp6);
+	round_trips(2, 1, &once, &others);
+	once -= before;
+	/* At least the answer to what each of them sent; their ends may be another. */
+	assert_in_range(once, 128, 3 * 128);
+	assert_int_equal(others, others_before);
+
+	both[0] = cgroup_make(cgroup_own.path, "kubepods");
+	both[1] = cgroup_own;
+	assert_done(sockets_sync(&plane, both, 2, &changed, &err));
+	cgroup_run(both[0].path, tcp4);
+	cgroup_run(both[0].path, tcp6);
+	round_trips(2, 1, &twice, &others);
+	twice -= before + once;
+	assert_in_range(twice, 128, once + once / 2);
+	assert_done(sockets_sync(&plane, &cgroup_own, 1, &changed, &err));
+	rmdir(both[0].path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -538,6 +592,7 @@ int main(void)
 		cmocka_unit_test(a_service_of_another_cluster_is_not_ours),
 		cmocka_unit_test(outside_of_the_cgroup_nothing_is_translated),
 		cmocka_unit_test(attached_above_one_another_they_translate_and_refuse_once),
+		cmocka_unit_test(round_trips_are_measured_once_and_by_service),
 	};
 
 	return cmocka_run_group_tests_name("sockets_traffic", tests, setup, teardown);
