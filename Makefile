@@ -9,7 +9,7 @@ DESTDIR ?=
 B := build
 
 VERSION := $(shell sed -n 's/^\#define XMESH_VERSION "\(.*\)"/\1/p' user/core/version.h)
-PKGS := libbpf libmnl libuv json-c yaml-0.1 smartcols libsystemd
+PKGS := libbpf libmnl libuv json-c yaml-0.1 smartcols libsystemd libmicrohttpd
 # clang says -pc- where Debian folders do not.
 MULTIARCH := $(subst -pc-,-,$(shell $(CC) -dumpmachine))
 
@@ -59,6 +59,9 @@ $(B)/obj/%.o: %.c $(SKEL)
 $(B)/asan/%.o: %.c $(SKEL)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -c $< -o $@
+
+# The page in it, by .incbin.
+$(B)/obj/user/agent/web.o $(B)/asan/user/agent/web.o: user/agent/page.html
 
 $(B)/libxmesh.a: $(USER_OBJ)
 	@rm -f $@

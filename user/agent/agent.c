@@ -14,6 +14,7 @@
 #include "agent/lock.h"
 #include "agent/state.h"
 #include "agent/tend.h"
+#include "agent/web.h"
 #include "core/defs.h"
 #include "core/log.h"
 
@@ -72,6 +73,7 @@ static void turn_failed(struct agent *agent, const struct err *err)
 	    strcmp(agent->errors[agent->n_errors - 1].text ?: "", err->text))
 		log_error("applying failed, what is there stays; next try in %u s at the latest: %s",
 			  (unsigned int)(retry_ms / 1000), err->text);
+	events_add(&agent->events, EVENTS_TURN_FAILED, NULL, "%s", err->text);
 	agent->turns_failed++;
 	state_error(agent, err->text);
 	if (!agent->ready)
@@ -87,6 +89,17 @@ static void turn_log_counts(const struct engine_turn *turn)
 			 "services, %zu programs attached and %zu detached",
 			 turn->duration_ns / 1e6, turn->map_ops, turn->kernel_puts, turn->kernel_deletes,
 			 turn->services, turn->attached, turn->detached);
+}
+
+static void turn_tell(struct agent *agent, const struct engine_turn *turn)
+{
+	if (turn->map_ops || turn->kernel_puts || turn->kernel_deletes || turn->services)
+		events_add(&agent->events, EVENTS_TURN_APPLIED, NULL,
+			   "%zu map entries, %zu kernel entries put and %zu deleted, %zu services", turn->map_ops,
+			   turn->kernel_puts, turn->kernel_deletes, turn->services);
+	if (turn->attached || turn->detached)
+		events_add(&agent->events, EVENTS_ATTACHED, NULL, "%zu programs attached, %zu detached",
+			   turn->attached, turn->detached);
 }
 
 static void turn_log(const struct agent *agent, const struct engine_turn *turn)
@@ -118,6 +131,7 @@ static void turn_run(struct agent *agent)
 		log_info("applying works again");
 	state_observe(&agent->apply, agent->pace.end_ns - seen_ns);
 	turn_log(agent, &turn);
+	turn_tell(agent, &turn);
 	tend_after_turn(agent, &turn);
 	engine_turn_done(&agent->last);
 	agent->last = turn;
@@ -237,6 +251,7 @@ static int reload(struct agent *agent, struct err *err)
 	agent->config = config;
 	engine_set_config(agent->engine, config);
 	config_free(old);
+	web_follow(agent);
 	feeds_poke(agent->feeds);
 	check_start(agent);
 	turn_soon(agent);
@@ -275,6 +290,7 @@ static void on_pods_timer(uv_timer_t *timer)
 	if (code)
 		return;
 	turn_log_counts(&turn);
+	turn_tell(agent, &turn);
 	engine_turn_done(&turn);
 }
 
@@ -315,6 +331,13 @@ static void on_feeds_fresh(void *user)
 	tend_soon(user);
 }
 
+static void on_feed_event(void *user, enum events_kind kind, const char *cluster, const char *text)
+{
+	struct agent *agent = user;
+
+	events_add(&agent->events, kind, cluster, "%s", text);
+}
+
 static int on_recover(void *user, uint16_t cluster, struct snapshot **ret_snapshot)
 {
 	struct agent *agent = user;
@@ -335,6 +358,9 @@ static json_object *on_control(void *user, const json_object *request)
 		act = json_object_get_string(word);
 	if (get && !strcmp(get, "status"))
 		return state_status(agent);
+	if (get && !strcmp(get, "events"))
+		return events_json(&agent->events, json_object_object_get_ex(request, "since", &word) ?
+						   json_object_get_uint64(word) : agent->events.next);
 	reply = json_object_new_object();
 	if (act && !strcmp(act, "turn")) {
 		turn_soon(agent);
@@ -367,6 +393,7 @@ static void agent_stop(struct agent *agent)
 	sd_notify(0, "STOPPING=1");
 	control_close(agent->control);
 	agent->control = NULL;
+	web_close(agent);
 	if (agent->watch)
 		watch_close(agent->watch);
 	feeds_close(agent->feeds);
@@ -392,6 +419,7 @@ static void on_term(uv_signal_t *signal, int number)
 static int start(struct agent *agent, struct err *err)
 {
 	struct feeds_callbacks callbacks = { .changed = on_feeds_changed, .fresh = on_feeds_fresh,
+					     .event = on_feed_event,
 					     .recover = on_recover, .user = agent };
 	auto_free char *socket_path = lock_socket_path(agent->config);
 	int code;
@@ -413,6 +441,7 @@ static int start(struct agent *agent, struct err *err)
 	code = control_new(&agent->loop, socket_path, on_control, agent, &agent->control, err);
 	if (code)
 		return code;
+	web_follow(agent);
 	uv_timer_start(&agent->check_timer, on_check_timer, 0, CHECK_MS);
 	uv_timer_start(&agent->pmtu_timer, on_pmtu_timer, PMTU_MS, PMTU_MS);
 	uv_signal_start(&agent->term, on_term, SIGTERM);

@@ -42,12 +42,15 @@ void state_error(struct agent *agent, const char *text)
 		(struct state_error){ .time_s = time(NULL), .count = 1, .text = strdup(text) };
 }
 
-static json_object *notes_json(const struct notes *notes)
+/* @more: one sentence, NULL = none. */
+static json_object *notes_json(const struct notes *notes, const char *more)
 {
 	json_object *list = json_object_new_array();
 
 	for (size_t i = 0; i < notes->n; i++)
 		json_object_array_add(list, json_object_new_string(notes->v[i]));
+	if (more)
+		json_object_array_add(list, json_object_new_string(more));
 	return list;
 }
 
@@ -201,8 +204,8 @@ json_object *state_status(const struct agent *agent)
 	json_object_object_add(o, "latency", latency_json(agent));
 	json_object_object_add(o, "sockets", sockets_json(agent));
 	json_object_object_add(o, "nearest", rtt_json(engine_balancer(agent->engine), agent->config));
-	json_object_object_add(o, "notes", notes_json(&agent->last.notes));
-	json_object_object_add(o, "host_notes", notes_json(&engine_check(agent->engine)->notes));
+	json_object_object_add(o, "notes", notes_json(&agent->last.notes, agent->web_error));
+	json_object_object_add(o, "host_notes", notes_json(&engine_check(agent->engine)->notes, NULL));
 	json_object_object_add(o, "errors", errors_json(agent));
 	json_object_object_add(o, "apply_seconds", apply_json(&agent->apply));
 	return o;

@@ -12,6 +12,7 @@
 #include "agent/control.h"
 #include "agent/ender.h"
 #include "agent/engine.h"
+#include "agent/events.h"
 #include "agent/feeds.h"
 #include "agent/notes.h"
 #include "agent/pace.h"
@@ -52,6 +53,8 @@ struct agent {
 	struct prober *prober;
 	struct ender *ender;
 	struct rtt *rtt;
+	struct http *web;              /* what listens on web_listen; NULL = nothing does */
+	char *web_listen, *web_error;  /* web_error: why it does not, as it should */
 	bool stale[1 << 16];           /* by cluster of the mesh, for the turn that runs */
 	uint64_t flow_entries, flows_evicted; /* as the last sweep found them */
 	uint64_t latency_entries;      /* so too */
@@ -69,6 +72,7 @@ struct agent {
 	uint64_t turns, turns_failed;
 	struct engine_turn last;
 	struct state_apply apply;
+	struct events events;          /* for `xmesh monitor` */
 	struct state_error errors[STATE_ERRORS]; /* oldest first */
 	size_t n_errors;
 };

@@ -275,7 +275,9 @@ static int new_config(const char *file, struct config **ret_config)
 	c->run_dir = strdup("/run/xmesh");
 	c->state_dir = strdup("/var/lib/xmesh");
 	c->socket_lb = strdup("auto");
-	if (!c->file || !c->bpffs || !c->run_dir || !c->state_dir || !c->socket_lb)
+	c->metrics_listen = strdup(CONFIG_METRICS_DEFAULT);
+	if (!c->file || !c->bpffs || !c->run_dir || !c->state_dir || !c->socket_lb ||
+	    !c->metrics_listen)
 		goto no_memory;
 	for (size_t i = 0; i < ARRAY_SIZE(globs); i++) {
 		c->pod_globs[i] = strdup(globs[i]);

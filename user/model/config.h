@@ -52,7 +52,7 @@ struct config {
 	enum config_carry carry;
 	uint64_t stale_after_ms, remove_after_ms; /* UINT64_MAX = never */
 	unsigned int max_shrink_percent;
-	char *metrics_listen;             /* NULL = not set */
+	char *metrics_listen;             /* ADDRESS:PORT, or "off" */
 	char *socket_lb;                  /* "auto", "off" or a cgroup v2 path */
 	/* north_south: {return_own: direct|entry, return_peers: entry|direct} */
 	bool return_own_entry, return_peers_direct; /* defaults: false, false */

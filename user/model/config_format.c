@@ -160,11 +160,9 @@ char *config_format(const struct config *config)
 	print_age(out, "stale_after", c->stale_after_ms);
 	print_age(out, "remove_after", c->remove_after_ms);
 	fprintf(out, "max_shrink: %u%%\n", c->max_shrink_percent);
-	if (c->metrics_listen) {
-		fprintf(out, "metrics: {listen: ");
-		print_text(out, c->metrics_listen);
-		fprintf(out, "}\n");
-	}
+	fprintf(out, "metrics: {listen: ");
+	print_text(out, c->metrics_listen);
+	fprintf(out, "}\n");
 	print_clusters(out, c);
 	bad = ferror(out);
 	if (fclose(out) || bad) {

@@ -422,6 +422,8 @@ static int read_metrics_listen(struct config_reader *r, const struct doc *value)
 	rc = config_get_text(r, value, &text);
 	if (rc)
 		return rc;
+	if (!text[0] || !strcmp(text, "off"))
+		return config_set_text(r, "off", &r->config->metrics_listen);
 	colon = strrchr(text, ':');
 	len = colon ? (size_t)(colon - text) : 0;
 	if (len > 2 && text[0] == '[' && text[len - 1] == ']') {
@@ -432,7 +434,7 @@ static int read_metrics_listen(struct config_reader *r, const struct doc *value)
 	}
 	if (!len || len >= sizeof(host))
 		return FAIL(r, value,
-			    "\"%.64s\": must be ADDRESS:PORT, as in 127.0.0.1:9964 or [::1]:9964",
+			    "\"%.64s\": must be ADDRESS:PORT, as in 127.0.0.1:9964 or [::1]:9964, or off",
 			    value->text);
 	memcpy(host, text, len);
 	host[len] = '\0';
@@ -444,10 +446,7 @@ static int read_metrics_listen(struct config_reader *r, const struct doc *value)
 		err_in(r->err, rc, "port");
 		return config_fail(r, value, -EINVAL);
 	}
-	rc = config_set_text(r, value->text, &r->config->metrics_listen);
-	if (rc || !strcmp(value->text, CONFIG_METRICS_DEFAULT))
-		return rc;
-	return config_warn_no_effect(r, value);
+	return config_set_text(r, value->text, &r->config->metrics_listen);
 }
 
 int config_read_metrics(struct config_reader *r, const struct doc *value)

@@ -220,7 +220,7 @@ static void check_defaults(const struct config *c)
 	assert_int_equal(c->stale_after_ms, 300000);
 	assert_true(c->remove_after_ms == UINT64_MAX);
 	assert_int_equal(c->max_shrink_percent, 50);
-	assert_null(c->metrics_listen);
+	assert_string_equal(c->metrics_listen, "127.0.0.1:9964");
 	assert_string_equal(c->socket_lb, "auto");
 	assert_false(c->return_own_entry);
 	assert_false(c->return_peers_direct);
@@ -327,7 +327,7 @@ static void check_full(const struct config *c)
 	assert_string_equal(c->peers[1].dir, "/etc/xmesh/../n");
 	assert_int_equal(c->peers[2].mode4, XM_MODE_NATIVE);
 	assert_int_equal(c->peers[2].mode6, XM_MODE_NATIVE);
-	assert_int_equal(c->n_warnings, 3);
+	assert_int_equal(c->n_warnings, 2);
 }
 
 static void every_key_is_read(void **state)
@@ -339,8 +339,6 @@ static void every_key_is_read(void **state)
 	assert_int_equal(c->peers[1].line, 22);
 	assert_string_equal(c->warnings[0],
 			    FILE_NAME ":16: remove_after has no effect in this version");
-	assert_string_equal(c->warnings[2],
-			    FILE_NAME ":18: metrics.listen has no effect in this version");
 	config_free(c);
 }
 
