@@ -130,6 +130,22 @@ static __always_inline int handshake_leaves(const struct scene *s, enum xm_reaso
 				reason == XM_STACK_NO_ENCAP));
 }
 
+/* The slot @e of a SYN that is out is taken by another connection. Out of line: rare. */
+static __noinline int handshake_ousted(const struct scene *s, const struct xm_syn *e, __u64 now)
+{
+	struct xm_latency *l;
+
+	if (!s || !e)
+		return 0;
+	l = latency_of(s->hook, e->cluster, e->service);
+	if (!l)
+		return 0;
+	l->syns++;
+	if (now - e->sent_ns >= SYN_TIMEOUT_NS)
+		l->timeouts++;
+	return 0;
+}
+
 /* The SYN in @s->syn was judged @reason. @own: our own cluster. */
 static __noinline int handshake_begins(struct __sk_buff *skb, const struct scene *s, __u32 own,
 				       __u32 reason)
@@ -159,19 +175,13 @@ static __noinline int handshake_begins(struct __sk_buff *skb, const struct scene
 			l->syn_retries++;
 		return 0;
 	}
-	if (syn_is_out(e) && now - e->sent_ns >= SYN_TIMEOUT_NS) {
-		l = latency_of(s->hook, e->cluster, e->service);
-		if (l)
-			l->timeouts++;
-	}
+	if (syn_is_out(e))
+		handshake_ousted(s, e, now);
 	e->sent_ns = now;
 	e->tag = s->syn;
 	e->service = service;
 	e->cluster = cluster;
 	e->state = XM_SYN_SENT;
-	l = latency_of(s->hook, cluster, service);
-	if (l)
-		l->syns++;
 	return 0;
 }
 
@@ -229,6 +239,9 @@ static __noinline int handshake_answered(const struct scene *s, __be32 ports, __
 	if (!syn_is_out(e))
 		return 0;
 	l = latency_of(s->hook, e->cluster, e->service);
+	/* Not when it was sent: that would ask the table a second time for each connection. */
+	if (l)
+		l->syns++;
 	if (l && reset) {
 		l->resets++;
 	} else if (l && e->state == XM_SYN_RETRIED) {

@@ -82,7 +82,7 @@ struct xm_latency_key {
 struct xm_latency {
 	struct xm_hist hist;
 	/* XM_LATENCY_HANDSHAKE: connections = sum of hist.buckets + unmeasured. */
-	__u64 syns;        /* first SYNs */
+	__u64 syns;        /* first SYNs, counted once their fate is known: answered, reset, given up */
 	__u64 syn_retries; /* SYNs of a handshake that is out already */
 	__u64 unmeasured;  /* SYN-ACKs without a time: a collision in xm_syn, or the SYN was retried */
 	__u64 resets;      /* RST in answer to a SYN */

@@ -180,6 +180,7 @@ static int add_timeouts(const struct plane *plane, struct entries *entries, stru
 			*e = (struct latency_entry){ .key = *key };
 		}
 		e->value.timeouts += timeouts;
+		e->value.syns += timeouts;
 	}
 	mapio_done(&io);
 	return 0;
