@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * <run_dir>/<instance>.sock: what only the running agent knows (feeds, last errors, apply times),
- * as JSON. A client sends one line {"get":"status"}, {"do":"reload"} or {"do":"turn"} and reads one
- * JSON document until end of file. Mode 0600, bounded lines, 16 clients.
+ * as JSON. A client sends one line {"get":"status"}, {"get":"events","since":SEQ} (agent/events.h),
+ * {"do":"reload"} or {"do":"turn"} and reads one JSON document until end of file. Mode 0600, bounded lines, 16 clients.
  */
 #ifndef XMESH_AGENT_CONTROL_H
 #define XMESH_AGENT_CONTROL_H

@@ -27,6 +27,7 @@ struct cluster_feed {
 	uint64_t errors;
 	char *error;            /* of the last look; NULL = it was good */
 	char *logged;           /* refusal that was logged last */
+	bool told_stale;        /* as an event */
 };
 
 struct feeds {
@@ -50,6 +51,14 @@ static void feed_free(struct cluster_feed *f)
 	free(f);
 }
 
+static void tell(const struct cluster_feed *f, enum events_kind kind, const char *text)
+{
+	const struct feeds_callbacks *callbacks = &f->feeds->callbacks;
+
+	if (callbacks->event)
+		callbacks->event(callbacks->user, kind, f->name, text);
+}
+
 /* Each refusal is logged once, when it is new. */
 static void log_refusals(struct feeds *feeds)
 {
@@ -65,6 +74,7 @@ static void log_refusals(struct feeds *feeds)
 			continue;
 		log_error("feed of cluster %s (%s) is refused, what is known of it stays: %s", f->name,
 			  feeds->admit->slots[i].origin, refused);
+		tell(f, EVENTS_FEED_REFUSED, refused);
 		f->errors++;
 		free(f->logged);
 		f->logged = strdup(refused);
@@ -99,22 +109,32 @@ static void settle(struct feeds *feeds)
 	log_refusals(feeds);
 }
 
+static void answered_well(struct cluster_feed *f)
+{
+	f->good_ms = uv_now(f->feeds->loop);
+	if (f->error)
+		log_info("feed of cluster %s is good again", f->name);
+	if (f->error || f->told_stale)
+		tell(f, EVENTS_FEED_BACK, "answers again");
+	free(take(f->error));
+	f->told_stale = false;
+}
+
 static void on_snapshot(void *user, struct snapshot *snapshot)
 {
 	struct cluster_feed *f = user;
 	struct feeds *feeds = f->feeds;
 	bool first = !f->answered;
+	char text[EVENTS_TEXT_MAX];
 
-	f->good_ms = uv_now(feeds->loop);
+	answered_well(f);
 	f->answered = true;
-	if (f->error) {
-		log_info("feed of cluster %s is good again", f->name);
-		free(take(f->error));
-	}
 	for (size_t i = 0; i < snapshot->n_warnings; i++)
 		log_warn("feed of cluster %s: %s", f->name, snapshot->warnings[i]);
 	log_info("feed of cluster %s: %zu nodes, revision %s", f->name, snapshot->n_nodes,
 		 snapshot->revision);
+	snprintf(text, sizeof(text), "%zu nodes, revision %s", snapshot->n_nodes, snapshot->revision);
+	tell(f, EVENTS_FEED_READ, text);
 	admit_offer(feeds->admit, f->slot, snapshot);
 	/* At the start all feeds are judged together, so that their order does not matter. */
 	if (!feeds_are_settled(feeds))
@@ -131,6 +151,7 @@ static void on_error(void *user, const struct err *err)
 
 	log_error("feed of cluster %s (%s) failed, what is known of it stays: %s", f->name,
 		  feeds->admit->slots[f->slot].origin, err->text);
+	tell(f, EVENTS_FEED_FAILED, err->text);
 	f->answered = true;
 	f->errors++;
 	free(f->error);
@@ -148,11 +169,7 @@ static void on_unchanged(void *user)
 	struct cluster_feed *f = user;
 	bool was_stale = is_stale(f->feeds, f);
 
-	f->good_ms = uv_now(f->feeds->loop);
-	if (f->error) {
-		log_info("feed of cluster %s is good again", f->name);
-		free(take(f->error));
-	}
+	answered_well(f);
 	if (was_stale)
 		f->feeds->callbacks.fresh(f->feeds->callbacks.user);
 }
@@ -324,8 +341,13 @@ const struct mesh *feeds_mesh(const struct feeds *feeds)
 
 void feeds_stale(const struct feeds *feeds, bool *ret_stale)
 {
-	for (size_t i = 0; i < feeds->n; i++)
+	for (size_t i = 0; i < feeds->n; i++) {
 		ret_stale[i] = is_stale(feeds, feeds->v[i]);
+		if (ret_stale[i] && !feeds->v[i]->told_stale) {
+			feeds->v[i]->told_stale = true;
+			tell(feeds->v[i], EVENTS_FEED_STALE, "no good answer for longer than stale_after");
+		}
+	}
 }
 
 uint64_t feeds_stale_in_ms(const struct feeds *feeds)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "agent/events.h"
 #include "core/err.h"
 #include "model/config.h"
 #include "model/mesh.h"
@@ -25,6 +26,8 @@ struct feeds_callbacks {
 	void (*changed)(void *user, bool services_only);
 	/* A feed that was stale has answered, unchanged; or one that was well has failed: its age counts. */
 	void (*fresh)(void *user);
+	/* What became of the feed of @cluster, for people who look on; NULL = nobody does. */
+	void (*event)(void *user, enum events_kind kind, const char *cluster, const char *text);
 	/* The snapshot of @cluster in pinned state; negative errno when there is none. */
 	int (*recover)(void *user, uint16_t cluster, struct snapshot **ret_snapshot);
 	void *user;

@@ -3,6 +3,7 @@
 #include "agent/tend.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -31,6 +32,7 @@ static void failed(struct agent *agent, const struct err *err)
 {
 	uint64_t retry_ms = pace_retry_ms(&agent->services_pace);
 
+	events_add(&agent->events, EVENTS_TURN_FAILED, NULL, "services: %s", err->text);
 	if (agent->services_pace.failed_in_row == 1)
 		log_error("applying services failed, what is there stays; next try in %u s at the latest: %s",
 			  (unsigned int)(retry_ms / 1000), err->text);
@@ -54,9 +56,12 @@ static void on_services_timer(uv_timer_t *timer)
 		uv_timer_start(timer, on_services_timer, pace_retry_ms(&agent->services_pace), 0);
 		return;
 	}
-	if (turn.services)
+	if (turn.services) {
 		log_info("services applied in %.1f ms: %zu of them, %zu map entries", turn.duration_ns / 1e6,
 			 turn.services, turn.service_ops);
+		events_add(&agent->events, EVENTS_TURN_APPLIED, NULL, "%zu services, %zu map entries",
+			   turn.services, turn.service_ops);
+	}
 	tend_after_turn(agent, &turn);
 	engine_turn_done(&turn);
 }
@@ -90,6 +95,11 @@ static void on_health(void *user, uint32_t number, enum node_health health)
 	char text[XM_NAME_LEN + 72];
 
 	if (balancer_node_text(engine_balancer(agent->engine), agent->config, number, text, sizeof(text))) {
+		char cluster[64];
+
+		snprintf(cluster, sizeof(cluster), "%.*s", (int)strcspn(text, "/"), text);
+		events_add(&agent->events, health == NODE_DOWN ? EVENTS_NODE_DOWN : EVENTS_NODE_UP, cluster, "%s",
+			   text);
 		if (health == NODE_DOWN)
 			log_warn("node %s does not answer: its backends get no connections", text);
 		else

@@ -45,7 +45,7 @@ unsigned int histview_colour(uint64_t ns)
 		return colours[0];
 	if (at >= hot)
 		return colours[ARRAY_SIZE(colours) - 1];
-	return colours[(at - cool) * (ARRAY_SIZE(colours) - 1) / (hot - cool)];
+	return colours[((at - cool) * (ARRAY_SIZE(colours) - 1) + (hot - cool) / 2) / (hot - cool)];
 }
 
 void histview_cell(FILE *out, const char *text, int width, uint64_t ns, bool colour)
