@@ -208,6 +208,9 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 	struct request *r = *request;
 
 	if (!r) {
+		/* Before a body is read: then the answer is the end of the connection. */
+		if (strcmp(method, "GET") && strcmp(method, "HEAD"))
+			return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
 		r = calloc(1, sizeof(*r));
 		if (!r)
 			return MHD_NO;
@@ -215,11 +218,6 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		r->connection = connection;
 		*request = r;
 		return MHD_YES;
-	}
-	/* A body is not read: the answer comes at once, and the connection ends. */
-	if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
-		*upload_size = 0;
-		return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
 	}
 	if (*upload_size)
 		return MHD_NO;
