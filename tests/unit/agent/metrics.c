@@ -125,7 +125,7 @@ static void services_beyond_the_limit_are_other(void **state)
 	text = metrics_text_end(&t, NULL);
 	assert_int_equal(occurrences(text, "xmesh_rtt_seconds_count{"), METRICS_MAX_SERVICE_SERIES + CLUSTERS);
 	assert_int_equal(occurrences(text, "xmesh_rtt_seconds_count{cluster=\"c1\",service=\"other\""), 1);
-	assert_int_equal(value_of(text, "xmesh_rtt_series_dropped "),
+	assert_int_equal(value_of(text, "\nxmesh_rtt_series_dropped "),
 			 CLUSTERS * SERVICES - METRICS_MAX_SERVICE_SERIES);
 	for (const char *at = text; (at = strstr(at, "xmesh_handshakes_total{")); at++)
 		sum += strtoull(strstr(at, "} ") + 2, NULL, 10);
