@@ -75,8 +75,8 @@ mesh() {
 }
 t "/api/mesh has clusters and the split of services" mesh
 many() { # 40 at once, more than there is room for: those that get in are answered, and later ones too
-	local i
-	for i in $(seq 40); do get "$at/metrics" -o /dev/null & done
+	local _
+	for _ in $(seq 40); do get "$at/metrics" -o /dev/null & done
 	wait
 	is 200 "$at/metrics"
 }
