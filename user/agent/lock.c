@@ -55,15 +55,14 @@ static int set_lock(int fd)
 	return code;
 }
 
-int lock_take(const struct config *config, int *ret_fd, struct err *err)
+/* -EALREADY without a sentence: *ret_holder has it. */
+static int take_file(const struct config *config, const char *path, int *ret_fd, pid_t *ret_holder,
+		     struct err *err)
 {
-	auto_free char *path = path_of(config, "lock");
 	auto_close int fd = -1;
 	struct stat st;
 	int code;
 
-	if (!path)
-		return err_set(err, -ENOMEM, "out of memory");
 	if (mkdir(config->run_dir, 0755) && errno != EEXIST) {
 		code = -errno;
 		return err_set(err, code, "run_dir %s cannot be made: %s", config->run_dir,
@@ -79,10 +78,8 @@ int lock_take(const struct config *config, int *ret_fd, struct err *err)
 			code = -errno;
 			return err_set(err, code, "lock file %s: %s", path, strerror(-code));
 		}
-		return err_set(err, -EALREADY,
-			       "instance \"%s\" is in use by process %d (lock %s): stop that one first, "
-			       "or give this one another instance name",
-			       config->instance, read_pid(fd), path);
+		*ret_holder = read_pid(fd);
+		return -EALREADY;
 	}
 	/* A holder that purged has unlinked what was opened here: such a lock excludes nobody. */
 	if (fstat(fd, &st) || !st.st_nlink)
@@ -93,6 +90,38 @@ int lock_take(const struct config *config, int *ret_fd, struct err *err)
 	}
 	*ret_fd = take_fd(fd);
 	return 0;
+}
+
+int lock_take(const struct config *config, int *ret_fd, struct err *err)
+{
+	auto_free char *path = path_of(config, "lock");
+	pid_t holder;
+	int code;
+
+	if (!path)
+		return err_set(err, -ENOMEM, "out of memory");
+	code = take_file(config, path, ret_fd, &holder, err);
+	if (code == -EALREADY)
+		return err_set(err, code,
+			       "instance \"%s\" is in use by process %d (lock %s): stop that one first, "
+			       "or give this one another instance name", config->instance, holder, path);
+	return code;
+}
+
+int lock_take_events(const struct config *config, int *ret_fd, struct err *err)
+{
+	auto_free char *path = path_of(config, "monitor");
+	pid_t holder;
+	int code;
+
+	if (!path)
+		return err_set(err, -ENOMEM, "out of memory");
+	code = take_file(config, path, ret_fd, &holder, err);
+	if (code == -EALREADY)
+		return err_set(err, code,
+			       "xm_events is being read by process %d (lock %s), and each event goes to one "
+			       "reader: end that one first", holder, path);
+	return code;
 }
 
 pid_t lock_holder(const struct config *config)
@@ -110,7 +139,10 @@ void lock_remove(const struct config *config)
 {
 	auto_free char *lock = path_of(config, "lock");
 	auto_free char *sock = path_of(config, "sock");
+	auto_free char *monitor = path_of(config, "monitor");
 
+	if (monitor)
+		unlink(monitor);
 	if (sock)
 		unlink(sock);
 	if (lock)

@@ -16,10 +16,12 @@
  * names the holder's pid. -EACCES and other errors of open(2). Closing *ret_fd releases it.
  */
 int lock_take(const struct config *config, int *ret_fd, struct err *err);
+/* The same of <instance>.monitor: one reader of xm_events. */
+int lock_take_events(const struct config *config, int *ret_fd, struct err *err);
 /* The pid of the holder, 0 when nobody holds it. Changes nothing. */
 pid_t lock_holder(const struct config *config);
 /*
- * Remove lock file and control socket of an instance whose lock the caller holds. run_dir may be
+ * Remove lock files and control socket of an instance whose lock the caller holds. run_dir may be
  * somebody else's and stays.
  */
 void lock_remove(const struct config *config);

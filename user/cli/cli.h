@@ -113,6 +113,7 @@ enum cli_exit cmd_feed_diff(struct cli *cli);
 enum cli_exit cmd_explain(struct cli *cli);
 enum cli_exit cmd_latency(struct cli *cli);
 enum cli_exit cmd_metrics(struct cli *cli);
+enum cli_exit cmd_monitor(struct cli *cli);
 enum cli_exit cmd_config_check(struct cli *cli);
 enum cli_exit cmd_version(struct cli *cli);
 enum cli_exit cmd_completion(struct cli *cli);
