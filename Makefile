@@ -126,6 +126,8 @@ install: $(B)/xmesh ## into DESTDIR and PREFIX
 	sed 's|@PREFIX@|$(PREFIX)|g' packaging/xmesh-agent.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/xmesh-agent.service
 	install -D -m 644 packaging/xmesh.yaml.example $(DESTDIR)$(PREFIX)/share/doc/xmesh/xmesh.yaml
+	install -D -m 644 packaging/grafana/xmesh.json $(DESTDIR)$(PREFIX)/share/doc/xmesh/grafana/xmesh.json
+	install -D -m 644 packaging/prometheus/xmesh.rules.yaml $(DESTDIR)$(PREFIX)/share/doc/xmesh/prometheus/xmesh.rules.yaml
 
 clean: ## remove build/
 	rm -rf $(B)
