@@ -90,15 +90,15 @@ srtt() { # SERVICE
 	rtt socket exchange "$1" 100
 	alike "$(p50_us "$1" srtt)" "$(reference tcp)"
 }
-# By ping between the nodes, of the family that the tunnel has: of its times the lower quartile, for they hold
-# its own waking up.
+# By ping between the nodes, of the family that the tunnel has; so fast that it finds everything awake, for its
+# times hold its own call, those of probes do not.
 probe() { # NODE FAMILY
 	local cluster=${1%-*} want
 	probes() { lab_x east-1 --json latency | jq ".clusters[] | select(.cluster == \"$cluster\") | .kinds.probe | $1"; }
 	enough() { [ "$(probes .count)" -ge 8 ]; }
 	lab_wait 20 enough
-	lab_exec east-1 chrt -f 1 ping -c 41 -i 0.02 "$(lab_addr "$1" "$2")" |
-		sed -n 's/.* time=\([0-9.]*\) ms/\1/p' | sort -n | sed -n 11p >"$LAB_DIR/ping"
+	lab_exec east-1 chrt -f 1 ping -c 201 -i 0.002 "$(lab_addr "$1" "$2")" |
+		sed -n 's/.* time=\([0-9.]*\) ms/\1/p' | sort -n | sed -n 101p >"$LAB_DIR/ping"
 	want=$(awk '{ print int($1 * 1000) }' "$LAB_DIR/ping")
 	alike "$(probes '.p50_ns / 1000 | floor')" "$want"
 }
@@ -134,11 +134,24 @@ t "far: probes over IPv6, 20 ms" probe north-1 6
 # ---- counts ----
 
 counts() { of "$1" '{syns, measured: .kinds.handshake.count, unmeasured, syn_retries, resets, timeouts}' | jq -c .; }
-# adds_up SERVICE N: N connections, each counted once.
+# adds_up SERVICE N: N connections, each counted once. Of two that are out at a time in one slot of xm_syn one is
+# unmeasured, and where a socket chose its backend nothing tells of which service; so its cluster has the exact sum.
 adds_up() {
 	counts "$1"
-	of "$1" '[.syns, .kinds.handshake.count + .unmeasured, ([.kinds.handshake.buckets[].count] | add) + .unmeasured,
-		.syn_retries, .resets, .timeouts]' | jq -e "map(tonumber) == [$2, $2, $2, 0, 0, 0]"
+	of "$1" '[.syns, .syn_retries, .resets, .timeouts]' | jq -e ". == [$2, 0, 0, 0]"
+	of "$1" '[.kinds.handshake.buckets[].count] | add' | grep -qx "$(of "$1" .kinds.handshake.count)"
+	of "$1" ".kinds.handshake.count + .unmeasured | . <= $2 and . > $2 * 0.98"
+	sums
+}
+# The cluster has what its services have, and every SYN its end.
+sums() {
+	lab_x east-1 --json latency --cluster west >"$LAB_DIR/of-services"
+	jq -c '.services[] | [.service, .syns, .kinds.handshake.count, .unmeasured]' "$LAB_DIR/of-services"
+	lab_x east-1 --json latency | jq '.clusters[] | select(.cluster == "west")' >"$LAB_DIR/of-cluster"
+	jq -e 'def sums: [.syns, .kinds.handshake.count, .unmeasured, .resets, .timeouts];
+		([.[0].services[] | sums] | transpose | map(add)) == (.[1] | sums)' \
+		--slurp "$LAB_DIR/of-services" "$LAB_DIR/of-cluster"
+	jq -e '.syns == .kinds.handshake.count + .unmeasured + .resets + .timeouts' "$LAB_DIR/of-cluster"
 }
 counted() { # MODE FAMILY TOTAL
 	conn "$1" east-1a count "$(vip counted "$2")" 7 500
@@ -148,21 +161,12 @@ t "500 connections, translated per packet, are 500" counted packet 4 500
 t "500 more at the socket" counted socket 4 1000
 t "and 500 of IPv6" counted packet 6 1500
 direct() { # of no service, to the pod's own address
-	local n
-	n='.services[] | select(.service == null) | .kinds.handshake.count + .unmeasured'
 	conn packet east-1a count "$(lab_addr west-1a 4)" 9090 200
 	conn packet east-1a count "$(lab_addr west-1a 6)" 9090 300
-	lab_x east-1 --json latency --cluster west | jq -e "[$n] == [500]"
+	lab_x east-1 --json latency --cluster west | jq -e '[.services[] | select(.service == null) | .syns] == [500]'
 	adds_up counted 1500
 }
 t "connections to the pod itself are of no service" direct
-sums() { # the cluster has what its services have
-	lab_x east-1 --json latency --cluster west |
-		jq -e '[.services[].kinds.handshake.count] | add' >"$LAB_DIR/of-services"
-	lab_x east-1 --json latency |
-		jq -e '.clusters[] | select(.cluster == "west") | .kinds.handshake.count' | diff "$LAB_DIR/of-services" -
-}
-t "a cluster has the sum of its services" sums
 server() {
 	lab_x west-1 --json latency >"$LAB_DIR/west.json"
 	jq -c '.clusters[] | {cluster, syns, unmeasured}' "$LAB_DIR/west.json"
