@@ -137,7 +137,7 @@ __noinline int answer_tc(struct __sk_buff *skb, struct scene *s, __u32 mtu)
 	if (!mtu && s->ip.proto == IPPROTO_TCP)
 		return reset_tc(skb, s);
 	/* Cut first: what is left is no super-packet any more. */
-	if (bpf_skb_change_tail(skb, ETH_HLEN + quote, 0) ||
+	if (cut_tail(skb, ETH_HLEN + quote) ||
 	    bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0))
 		return XM_DROP_INTERNAL;
 	eth = (void *)(long)skb->data;

@@ -109,6 +109,16 @@ static __always_inline __u32 reset_len(const struct scene *s)
 	return ip_l4(&s->ip, ETH_HLEN) + sizeof(struct tcphdr);
 }
 
+/*
+ * Cut the frame to @len bytes. The kernel refuses that (ENOTSUPP) for what came out of a tunnel and
+ * still bears its mark, as behind a veth or after GRO: then the bytes behind stay, and the IP header's
+ * length leaves them out. 0, or -1: a super-packet, which would be cut up with them.
+ */
+static __always_inline int cut_tail(struct __sk_buff *skb, __u32 len)
+{
+	return bpf_skb_change_tail(skb, len, 0) && skb->gso_size ? -1 : 0;
+}
+
 /* Answer the segment of @s, bare Ethernet and IP, out where it came in. ANSWER_REFUSED, or a drop. */
 static __always_inline int reset_tc(struct __sk_buff *skb, struct scene *s)
 {
@@ -117,7 +127,7 @@ static __always_inline int reset_tc(struct __sk_buff *skb, struct scene *s)
 
 	if (reset_read(s, data, data_end, &r))
 		return XM_DROP_NO_BACKEND;
-	if (bpf_skb_change_tail(skb, reset_len(s), 0))
+	if (cut_tail(skb, reset_len(s)))
 		return XM_DROP_INTERNAL;
 	data = (void *)(long)skb->data;
 	data_end = (void *)(long)skb->data_end;
