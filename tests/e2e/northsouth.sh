@@ -184,4 +184,17 @@ t "xdp: native by SIGHUP: the XDP program sends it on" xdp_on
 all_ways xdp
 t "in XDP no VIP packet that leaves the node reaches tc" \
 	fails counter_moves_at east-1 from_net vip page 4 21 east-2a
+
+# An entry node that does not know it yet: the node without backends refuses, nobody waits (5 s in conn).
+no_backend_there() { # FAMILY
+	counter_moves_at east-2 from_net refused fails lab_exec world timeout 4 "$LAB_DIR/conn" count "$(vip 24 "$1")" 7 60
+	[ "$(counter_at east-2 from_net internal)" = 0 ]
+}
+lab_agent_stop east-1 KILL
+balanced east all 24 "east-1a east-2a:draining"
+only_draining() { lab_x east-2 --json service get lab/all | jq -e '[.. | objects | select(.state? == "draining")] | length > 0' >/dev/null; }
+lab_wait 10 only_draining
+for f in 4 6; do
+	t "IPv$f: a node that has no backends any more refuses what an entry node still sends there" no_backend_there $f
+done
 t_end
