@@ -19,13 +19,7 @@ for node in $LAB_NODES; do
 	lab_pod_up "${node}a"
 	lab_config "$node"
 done
-# The cable of north-1 takes 5 ms each way.
-lab_ip fabric link set ul-north-1 nomaster
-lab_ip fabric link add far0 type veth peer name far1
-lab_ip fabric link set far0 up
-lab_ip fabric link set far1 master br0 up
-lab_bg fabric delay "$LAB_TOP/tests/e2e/delay.py" ul-north-1 far0 5
-lab_wait 5 grep -q ready "$LAB_DIR/log/delay"
+lab_delay north-1 5000
 conn_serve north-1a
 conn_serve west-1a
 server=$LAB_PID

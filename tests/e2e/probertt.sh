@@ -17,14 +17,7 @@ for node in $LAB_NODES; do
 	lab_pod_up "${node}a"
 	lab_config "$node"
 done
-# North is 100 ms away, each way.
-lab_ip fabric link set ul-north-1 nomaster
-lab_ip fabric link add far0 type veth peer name far1
-lab_ip fabric link set far0 up
-lab_ip fabric link set far1 master br0 up
-# In front of all others, or its own waiting for a processor is part of the way.
-lab_bg fabric delay chrt -f 10 "$LAB_TOP/tests/e2e/delay.py" ul-north-1 far0 100
-lab_wait 5 grep -q ready "$LAB_DIR/log/delay"
+lab_delay north-1 100000
 lab_agents_up
 
 of() { # NODE KEY: as east-1 tells; 0 = nothing yet
@@ -38,7 +31,7 @@ rtt_within() {                                          # NODE MIN MAX, in us
 	echo "$1: $rtt us"
 	[ "$rtt" -ge "$2" ] && [ "$rtt" -le "$3" ]
 }
-# 5 % of 200 ms; the delaying process is late by up to a millisecond each way, and more on a busy machine.
+# 5 % of 200 ms; the forwarder is late by up to a millisecond each way on a busy machine.
 is_far() { rtt_within north-1 199000 210000; }
 is_near() { rtt_within west-1 5 1000; }
 enough() { probed west-1 "$1" && probed north-1 "$1"; }
