@@ -120,6 +120,8 @@ judge_file() {
 	fi
 	if [ "$bad" = 1 ]; then
 		status=1
+		# A program that runs others (a guest, another Debian) tells far above its end which failed.
+		grep -nE -A 12 '^ +FAIL ' "$out" | head -n 60 | sed 's/^/     | /' || true
 		echo "     the end of $out:"
 		tail -n 25 "$out" | sed 's/^/     | /'
 	fi
