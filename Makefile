@@ -9,7 +9,7 @@ DESTDIR ?=
 B := build
 
 VERSION := $(shell sed -n 's/^\#define XMESH_VERSION "\(.*\)"/\1/p' user/core/version.h)
-PKGS := libbpf libmnl libuv json-c yaml-0.1 smartcols libsystemd libmicrohttpd
+PKGS := libbpf libmnl libuv json-c yaml-0.1 smartcols libsystemd libmicrohttpd libcurl libprotobuf-c libzstd
 # clang says -pc- where Debian folders do not.
 MULTIARCH := $(subst -pc-,-,$(shell $(CC) -dumpmachine))
 
@@ -25,13 +25,15 @@ BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v2 -O2 -g -fno-strict-aliasing -Wall 
 	-I/usr/include/$(MULTIARCH) -D__BPF__
 
 USER_SRC := $(filter-out user/cli/main.c,$(wildcard user/*/*.c))
-USER_OBJ := $(USER_SRC:%.c=$(B)/obj/%.o)
-ASAN_OBJ := $(USER_SRC:%.c=$(B)/asan/%.o)
+USER_OBJ = $(USER_SRC:%.c=$(B)/obj/%.o) $(PROTO:user/%.proto=$(B)/obj/gen/%.pb-c.o)
+ASAN_OBJ = $(USER_SRC:%.c=$(B)/asan/%.o) $(PROTO:user/%.proto=$(B)/asan/gen/%.pb-c.o)
 UNIT_SRC := $(filter-out %.bpf.c,$(wildcard tests/unit/*/*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 PROG_SRC := $(wildcard tests/prog/*.c)
 BPF_DEPS := $(wildcard bpf/*.[ch] bpf/lib/*.h include/xmesh/*.h)
 SKEL := $(B)/gen/xmesh.skel.h
+PROTO := $(wildcard user/feed/*.proto)
+PROTO_H := $(PROTO:user/%.proto=$(B)/gen/%.pb-c.h)
 
 .PHONY: all check check-prog check-e2e check-vm test lint bench demo install clean help
 .DELETE_ON_ERROR:
@@ -52,11 +54,24 @@ $(SKEL): $(B)/bpf/xmesh.bpf.o
 	@mkdir -p $(@D)
 	$(BPFTOOL) gen skeleton $< name xmesh_bpf > $@
 
-$(B)/obj/%.o: %.c $(SKEL)
+# <gen>/feed/etcd.pb-c.h of user/feed/etcd.proto
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=user --c_out=$(B)/gen $<
+
+$(B)/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -c $< -o $@
+
+$(B)/asan/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -Wno-missing-prototypes -c $< -o $@
+
+$(B)/obj/%.o: %.c $(SKEL) $(PROTO_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/asan/%.o: %.c $(SKEL)
+$(B)/asan/%.o: %.c $(SKEL) $(PROTO_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -c $< -o $@
 

@@ -25,7 +25,8 @@ int admit_new(const struct config *config, struct admit **ret_admit)
 	if (!admit->slots)
 		goto nomem;
 	for (size_t i = 0; i < admit->n; i++) {
-		const char *dir = admit_cluster(admit, i)->dir;
+		const struct config_cluster *cluster = admit_cluster(admit, i);
+		const char *dir = cluster->n_sources ? cluster->sources->dir : NULL;
 		int len = dir ? asprintf(&admit->slots[i].origin, "dir %s", dir) :
 				asprintf(&admit->slots[i].origin, "no feed");
 

@@ -197,8 +197,8 @@ static struct cluster_feed *feed_make(struct feeds *feeds, const struct config_c
 	f->slot = slot;
 	f->id = cluster->id;
 	snprintf(f->name, sizeof(f->name), "%s", cluster->name);
-	if (cluster->dir) {
-		f->dir = strdup(cluster->dir);
+	if (cluster->n_sources) {
+		f->dir = strdup(cluster->sources->dir);
 		if (!f->dir) {
 			free(f);
 			return NULL;
@@ -211,7 +211,8 @@ static bool is_same(const struct cluster_feed *f, const struct config_cluster *c
 {
 	if (f->id != cluster->id || strcmp(f->name, cluster->name))
 		return false;
-	return f->dir && cluster->dir ? !strcmp(f->dir, cluster->dir) : f->dir == cluster->dir;
+	return f->dir && cluster->n_sources ? !strcmp(f->dir, cluster->sources->dir) :
+					      !f->dir == !cluster->n_sources;
 }
 
 static void recover(struct feeds *feeds, struct admit *admit, const struct cluster_feed *f)

@@ -38,12 +38,12 @@ static int read_feeds(struct admit *admit, const struct engine *engine, struct n
 		struct snapshot *snapshot;
 		struct err why = { 0 };
 
-		if (!cluster->dir)
+		if (!cluster->n_sources)
 			continue;
 		/* What stands if the feed cannot be read or is refused. */
 		if (!engine_recover(engine, cluster->id, &snapshot))
 			admit_recover(admit, i, snapshot);
-		if (read_feed(cluster->dir, &snapshot, &why))
+		if (read_feed(cluster->sources->dir, &snapshot, &why))
 			notes_add(failed, "feed of cluster %s: %s", cluster->name, why.text);
 		else
 			admit_offer(admit, i, snapshot);

@@ -22,6 +22,14 @@ static const struct config_cluster *cluster_at(const struct config *config, size
 	return i ? &config->peers[i - 1] : &config->own;
 }
 
+static bool has_dir(const struct config_cluster *cluster, const char *path)
+{
+	for (size_t i = 0; i < cluster->n_sources; i++)
+		if (cluster->sources[i].dir && same_path(path, cluster->sources[i].dir))
+			return true;
+	return false;
+}
+
 uint16_t proposal_cluster(const struct view *view, const char *path, const char *name,
 			  const struct snapshot *snapshot, const char *hint)
 {
@@ -30,7 +38,7 @@ uint16_t proposal_cluster(const struct view *view, const char *path, const char 
 	for (size_t i = 0; i <= view->config->n_peers; i++) {
 		const struct config_cluster *c = cluster_at(view->config, i);
 
-		if (name ? !strcmp(name, c->name) : c->dir && same_path(path, c->dir))
+		if (name ? !strcmp(name, c->name) : has_dir(c, path))
 			return c->id;
 	}
 	for (size_t i = 0; name && i < view->actual->n_clusters; i++)

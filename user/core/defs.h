@@ -39,4 +39,7 @@ static inline void defs_close(int *fd)
 		taken_;                                                                            \
 	})
 
+/* The struct of @type whose @member is at @ptr. */
+#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+
 #endif

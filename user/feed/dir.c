@@ -5,7 +5,7 @@
  * so that what is changed meanwhile waits in the inotify queue for the next round. Not for: how
  * it is read (feed/read.c).
  */
-#include "feed/feed.h"
+#include "feed/feed_ops.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@
 #define CHANGING_MAX_MS 2000
 #define BUSY_MAX_MS 5000
 
-struct feed {
+struct dir_feed {
+	struct feed base;
 	uv_loop_t *loop;
 	char *path;
 	struct feed_callbacks callbacks;
@@ -49,11 +50,11 @@ struct feed {
 	int rc;
 };
 
-static void start(struct feed *feed, bool by_stamp);
+static void start(struct dir_feed *feed, bool by_stamp);
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static void release(struct feed *feed)
+static void release(struct dir_feed *feed)
 {
 	if (feed->open_handles || feed->working)
 		return;
@@ -65,16 +66,16 @@ static void release(struct feed *feed)
 
 static void on_closed(uv_handle_t *handle)
 {
-	struct feed *feed = handle->data;
+	struct dir_feed *feed = handle->data;
 
 	feed->open_handles--;
 	release(feed);
 }
 
-void feed_close(struct feed *feed)
+static void dir_close(struct feed *base)
 {
-	if (!feed || feed->closing)
-		return;
+	struct dir_feed *feed = container_of(base, struct dir_feed, base);
+
 	feed->closing = true;
 	uv_close((uv_handle_t *)&feed->poll, on_closed);
 	uv_close((uv_handle_t *)&feed->quiet, on_closed);
@@ -88,12 +89,12 @@ void feed_close(struct feed *feed)
 
 static void on_quiet(uv_timer_t *timer)
 {
-	struct feed *feed = timer->data;
+	struct dir_feed *feed = timer->data;
 
 	start(feed, false);
 }
 
-static void wait_quiet(struct feed *feed)
+static void wait_quiet(struct dir_feed *feed)
 {
 	uint64_t now = uv_now(feed->loop), end;
 
@@ -105,7 +106,7 @@ static void wait_quiet(struct feed *feed)
 
 static void on_events(uv_poll_t *poll, int status, int events)
 {
-	struct feed *feed = poll->data;
+	struct dir_feed *feed = poll->data;
 
 	switch (watches_drain(feed->watches)) {
 	case WATCHES_NOTHING:
@@ -123,7 +124,7 @@ static void on_events(uv_poll_t *poll, int status, int events)
 
 static void on_rescan(uv_timer_t *timer)
 {
-	struct feed *feed = timer->data;
+	struct dir_feed *feed = timer->data;
 
 	if (!feed->working && !uv_is_active((uv_handle_t *)&feed->quiet))
 		start(feed, true);
@@ -133,13 +134,13 @@ static void on_rescan(uv_timer_t *timer)
 
 static void do_read(uv_work_t *work)
 {
-	struct feed *feed = work->data;
+	struct dir_feed *feed = work->data;
 
 	feed->rc = read_dir(feed->path, feed->watches, feed->has_last ? &feed->last : NULL,
 			    feed->by_stamp, &feed->state, &feed->snapshot, &feed->err);
 }
 
-static void tell_good(struct feed *feed)
+static void tell_good(struct dir_feed *feed)
 {
 	feed->waiting_ms = 0;
 	feed->said[0] = '\0';
@@ -151,7 +152,7 @@ static void tell_good(struct feed *feed)
 		feed->callbacks.unchanged(feed->callbacks.user);
 }
 
-static void tell_error(struct feed *feed)
+static void tell_error(struct dir_feed *feed)
 {
 	if (!strcmp(feed->said, feed->err.text))
 		return;
@@ -160,7 +161,7 @@ static void tell_error(struct feed *feed)
 }
 
 /* What is being changed is read again soon, and told only if that does not end. */
-static void read_later(struct feed *feed)
+static void read_later(struct dir_feed *feed)
 {
 	uint64_t now = uv_now(feed->loop);
 	uint64_t max = feed->rc == -EBUSY ? BUSY_MAX_MS : CHANGING_MAX_MS;
@@ -174,7 +175,7 @@ static void read_later(struct feed *feed)
 
 static void on_read(uv_work_t *work, int status)
 {
-	struct feed *feed = work->data;
+	struct dir_feed *feed = work->data;
 
 	feed->working = false;
 	if (feed->closing) {
@@ -195,7 +196,7 @@ static void on_read(uv_work_t *work, int status)
 		start(feed, false);
 }
 
-static void start(struct feed *feed, bool by_stamp)
+static void start(struct dir_feed *feed, bool by_stamp)
 {
 	if (feed->working) {
 		feed->again = true;
@@ -209,16 +210,19 @@ static void start(struct feed *feed, bool by_stamp)
 	feed->working = !uv_queue_work(feed->loop, &feed->work, do_read, on_read);
 }
 
-void feed_poke(struct feed *feed)
+static void dir_poke(struct feed *base)
 {
-	if (!feed->closing)
-		start(feed, false);
+	struct dir_feed *feed = container_of(base, struct dir_feed, base);
+
+	start(feed, false);
 }
+
+static const struct feed_ops dir_ops = { .poke = dir_poke, .close = dir_close };
 
 int feed_dir_new(uv_loop_t *loop, const char *path, const struct feed_callbacks *callbacks,
 		 struct feed **ret_feed, struct err *err)
 {
-	struct feed *feed = calloc(1, sizeof(*feed));
+	struct dir_feed *feed = calloc(1, sizeof(*feed));
 	int rc;
 
 	if (feed)
@@ -241,12 +245,13 @@ int feed_dir_new(uv_loop_t *loop, const char *path, const struct feed_callbacks 
 	uv_timer_init(loop, &feed->quiet);
 	uv_timer_init(loop, &feed->rescan);
 	feed->open_handles = 3;
+	feed->base.ops = &dir_ops;
 	feed->loop = loop;
 	feed->callbacks = *callbacks;
 	feed->poll.data = feed->quiet.data = feed->rescan.data = feed->work.data = feed;
 	uv_timer_start(&feed->rescan, on_rescan, RESCAN_MS, RESCAN_MS);
 	start(feed, false);
-	*ret_feed = feed;
+	*ret_feed = &feed->base;
 	return 0;
 fail:
 	watches_free(feed->watches);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One interface for all transports: a feed yields complete snapshots of one cluster's objects,
- * each when something changed, and errors while it keeps its last good one. dir is here
- * (feed/dir.c); etcd, kubernetes and cilium come as further files behind the same calls.
+ * each when something changed, and errors while it keeps its last good one. What differs is in
+ * feed/dir.c, etcd.c, kubernetes.c and cilium.c.
  */
 #ifndef XMESH_FEED_FEED_H
 #define XMESH_FEED_FEED_H
@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "core/err.h"
+#include "model/config.h"
 #include "model/snapshot.h"
 
 struct feed;
@@ -20,34 +21,50 @@ struct feed_callbacks {
 	/* This attempt failed; the last good snapshot stands. Once per different sentence. */
 	void (*error)(void *user, const struct err *err);
 	/*
-	 * The source was read and is as the last good snapshot: its age starts anew, and an error
-	 * told since is over.
+	 * The source was read, or has spoken, and is as the last good snapshot: its age starts anew, and
+	 * an error told since is over.
 	 */
 	void (*unchanged)(void *user);
 	void *user;
 };
 
 /*
- * Watch directory (or single file) @path on @loop: read it at once and after each change (inotify
- * on the tree, on the parent of every symlink on the way to it, plus a rescan every 30 s), after
- * 200 ms of quiet and at most 800 ms. Reading and decoding run in the worker pool; callbacks on the
- * loop. Files: *.yaml *.yml *.json, names that begin with '.' are left out, symlinks are followed
- * only inside the resolved tree. .git/index.lock there = busy, wait. A path that does not exist is
- * an error by callback, not by return. -ENOMEM, -EMFILE.
+ * Watch @source of the cluster @name with @id on @loop; both texts are copied. Reading and decoding
+ * run in the worker pool; callbacks come on the loop, none before this returns. A source that cannot
+ * be reached or read is an error by callback, not by return, and is tried again with growing pauses
+ * and jitter, without end. -ENOMEM, -EMFILE.
  */
-int feed_dir_new(uv_loop_t *loop, const char *path, const struct feed_callbacks *callbacks,
-		 struct feed **ret_feed, struct err *err);
-/* Read again now, whatever inotify says (SIGHUP). */
+int feed_new(uv_loop_t *loop, const struct config_source *source, const char *name, uint16_t id,
+	     const struct feed_callbacks *callbacks, struct feed **ret_feed, struct err *err);
+/* Read again now, whatever the source told (SIGHUP); a pause is cut short. */
 void feed_poke(struct feed *feed);
 /* Stop; no callback comes afterwards. Memory goes on the loop when its handles have closed. */
 void feed_close(struct feed *feed);
 
-/* ---- without a loop: for `apply`, `feed check`, `feed diff` ---- */
+/*
+ * For `apply`, `feed check` and `publish --once`: one complete snapshot, by a loop of its own.
+ * -ETIMEDOUT after @timeout_ms with the last error's sentence; else errors of the transport.
+ */
+int feed_read(const struct config_source *source, const char *name, uint16_t id,
+	      uint64_t timeout_ms, struct snapshot **ret_snapshot, struct err *err);
+/* "dir /etc/xmesh/clusters/west", "etcd https://192.0.2.9:2379/xmesh/north": for people; no secrets. */
+char *feed_origin(const struct config_source *source);
+
+/* ---- dir ---- */
 
 #define FEED_MAX_FILE (64u * 1024 * 1024)
 #define FEED_MAX_TOTAL (256u * 1024 * 1024)
 #define FEED_MAX_FILES 10000
 #define FEED_MAX_DEPTH 16 /* folders */
+
+/*
+ * Watch directory (or single file) @path on @loop: read it at once and after each change (inotify
+ * on the tree, on the parent of every symlink on the way to it, plus a rescan every 30 s), after
+ * 200 ms of quiet and at most 800 ms. Files: *.yaml *.yml *.json, names that begin with '.' are left
+ * out, symlinks are followed only inside the resolved tree. .git/index.lock there = busy, wait.
+ */
+int feed_dir_new(uv_loop_t *loop, const char *path, const struct feed_callbacks *callbacks,
+		 struct feed **ret_feed, struct err *err);
 
 /*
  * One consistent look at @path: resolved once, everything read relative to that. All or nothing:

@@ -119,7 +119,13 @@ static int read_feed_dir(struct config_reader *r, const struct doc *value)
 		rc = asprintf(&dir, "%.*s/%s", (int)(slash - file), file, text);
 	if (rc < 0)
 		return config_no_memory(r);
-	r->cluster->dir = dir;
+	r->cluster->sources = calloc(1, sizeof(*r->cluster->sources));
+	if (!r->cluster->sources) {
+		free(dir);
+		return config_no_memory(r);
+	}
+	r->cluster->n_sources = 1;
+	r->cluster->sources->dir = dir;
 	return 0;
 }
 
@@ -141,7 +147,7 @@ static int read_feed(struct config_reader *r, const struct doc *value)
 	rc = READ_MAP(r, value, keys);
 	if (rc)
 		return rc;
-	if (!r->cluster->dir)
+	if (!r->cluster->n_sources)
 		return FAIL(r, value, "no transport: write {dir: PATH}");
 	return 0;
 }
@@ -201,7 +207,7 @@ static int read_peer(struct config_reader *r, const struct doc *value)
 	rc = READ_MAP(r, value, keys);
 	if (rc)
 		return rc;
-	if (!*peer->name || !peer->id || !peer->dir)
+	if (!*peer->name || !peer->id || !peer->n_sources)
 		return FAIL(r, value, "a peer needs %s",
 			    !*peer->name ? "a name" : !peer->id ? "an id" : "a feed: {dir: PATH}");
 	rc = check_distinct(r, value, peer, &r->config->own);
@@ -350,20 +356,27 @@ int config_read(const char *path, struct config **ret_config, struct err *err)
 	return config_parse(text, len, path, ret_config, err);
 }
 
+static void drop_sources(struct config_cluster *cluster)
+{
+	for (size_t i = 0; i < cluster->n_sources; i++)
+		free(cluster->sources[i].dir);
+	free(cluster->sources);
+}
+
 void config_free(struct config *config)
 {
 	if (!config)
 		return;
 	config_drop_globs(config);
 	for (size_t i = 0; i < config->n_peers; i++)
-		free(config->peers[i].dir);
+		drop_sources(&config->peers[i]);
 	for (size_t i = 0; i < config->n_warnings; i++)
 		free(config->warnings[i]);
 	free(config->peers);
 	free(config->warnings);
 	free(config->metrics_listen);
 	free(config->socket_lb);
-	free(config->own.dir);
+	drop_sources(&config->own);
 	free(config->bpffs);
 	free(config->run_dir);
 	free(config->state_dir);

@@ -17,17 +17,47 @@
 #define CONFIG_MAX_BYTES (1024 * 1024)
 #define CONFIG_MAX_GLOBS 64
 #define CONFIG_MAX_UNDERLAY 16
+#define CONFIG_MAX_SOURCES 8
+#define CONFIG_MAX_ENDPOINTS 16
 
 enum config_path { CONFIG_PATH_AUTO, CONFIG_PATH_FAST, CONFIG_PATH_STACK };
 enum config_xdp { CONFIG_XDP_OFF, CONFIG_XDP_AUTO, CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
 enum config_carry { CONFIG_CARRY_AUTO, CONFIG_CARRY_YES, CONFIG_CARRY_NO };
 enum config_family { CONFIG_FAMILY_AUTO, CONFIG_FAMILY_IPV4, CONFIG_FAMILY_IPV6 };
 
+enum config_source_kind {
+	CONFIG_SOURCE_DIR,
+	CONFIG_SOURCE_ETCD,
+	CONFIG_SOURCE_KUBERNETES,
+	CONFIG_SOURCE_CILIUM,
+};
+
+/* File names are absolute: relative ones in the text are meant from the folder of the configuration. */
+struct config_etcd {
+	char **endpoints;         /* "https://192.0.2.9:2379", 1..CONFIG_MAX_ENDPOINTS */
+	size_t n_endpoints;
+	char *prefix;             /* "/xmesh/north": begins with '/', no slash at its end; "" for Cilium */
+	char *ca, *cert, *key;    /* PEM files; NULL = the system's, none, none */
+	char *server_name;        /* expected in the certificate; NULL = the endpoint's host */
+	char *user, *password_file; /* both or none */
+};
+
+/* One place to read a cluster from. Only the part of @kind is filled. */
+struct config_source {
+	enum config_source_kind kind;
+	char *dir;
+	struct config_etcd etcd;
+	char *kubeconfig, *context; /* NULL: the service account of the pod; its current-context */
+	char *cilium;               /* file of /var/lib/cilium/clustermesh */
+	uint32_t line;
+};
+
 struct config_cluster {
 	char name[64];
 	uint16_t id;              /* 1..65535 */
 	uint8_t mode4, mode6;     /* enum xm_mode */
-	char *dir;                /* feed: {dir: ...}; NULL = no feed (own cluster only) */
+	struct config_source *sources; /* feed:, by priority; none = no feed (own cluster only) */
+	size_t n_sources;
 	uint32_t line;            /* where it stands, for sentences */
 };
 
@@ -56,6 +86,7 @@ struct config {
 	char *socket_lb;                  /* "auto", "off" or a cgroup v2 path */
 	/* north_south: {return_own: direct|entry, return_peers: entry|direct} */
 	bool return_own_entry, return_peers_direct; /* defaults: false, false */
+	struct config_etcd *publish;  /* NULL = nothing is published */
 	struct config_cluster *peers;
 	size_t n_peers;
 	char **warnings;                  /* sentences for the log: settings without effect yet */
@@ -65,8 +96,7 @@ struct config {
 /*
  * Read @len bytes of @text. Unknown keys, wrong types, ids out of range, duplicate ids or names,
  * bad addresses and globs are refused with "FILE:LINE: ..." and, for keys, the nearest known one.
- * A key of design whose feature this version lacks (etcd, kubernetes, cilium feeds, publish) is
- * refused too, saying so: never silently ignored. -EINVAL, -ENOMEM. The caller owns *ret_config.
+ * http:// endpoints are allowed, with a warning. -EINVAL, -ENOMEM. The caller owns *ret_config.
  */
 int config_parse(const char *text, size_t len, const char *file, struct config **ret_config,
 		 struct err *err);
@@ -74,6 +104,8 @@ int config_parse(const char *text, size_t len, const char *file, struct config *
  * Read CONFIG_MAX_BYTES at most from @path and parse it. Errors of file_read() and config_parse().
  */
 int config_read(const char *path, struct config **ret_config, struct err *err);
+/* Equal in all that is read. For reloads. */
+bool config_source_equal(const struct config_source *a, const struct config_source *b);
 /* A configuration of defaults alone, for `attach` on a host without a file. */
 int config_defaults(struct config **ret_config);
 void config_free(struct config *config);

@@ -110,9 +110,9 @@ static void print_interfaces(FILE *out, const struct config *c)
 static void print_clusters(FILE *out, const struct config *c)
 {
 	fprintf(out, "local:\n  carry: %s\n", config_carry_words[c->carry]);
-	if (c->own.dir) {
+	if (c->own.n_sources) {
 		fprintf(out, "  feed: {dir: ");
-		print_text(out, c->own.dir);
+		print_text(out, c->own.sources->dir);
 		fprintf(out, "}\n");
 	}
 	fprintf(out, "peers:%s\n", c->n_peers ? "" : " []");
@@ -124,7 +124,7 @@ static void print_clusters(FILE *out, const struct config *c)
 		fprintf(out, ", id: %u, ", p->id);
 		print_mode(out, p);
 		fprintf(out, ", feed: {dir: ");
-		print_text(out, p->dir);
+		print_text(out, p->sources->dir);
 		fprintf(out, "}}\n");
 	}
 }

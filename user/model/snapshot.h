@@ -91,6 +91,7 @@ struct snapshot_counts {
 	size_t endpoints4[3], endpoints6[3]; /* ready, not ready, terminating; by slice family */
 	size_t empty_slices;                 /* endpoints: null */
 	size_t skipped;                      /* objects of kinds that are not used */
+	size_t bad;                          /* values that cannot be decoded; named in warnings */
 };
 
 struct snapshot {
@@ -104,6 +105,7 @@ struct snapshot {
 	char revision[72];        /* a git commit, else "sha:" + 16 hex of the content */
 	char **warnings;          /* sentences; what was skipped and why */
 	size_t n_warnings;
+	uint64_t seen_ns;         /* CLOCK_MONOTONIC of the oldest change in it; 0 = a first list, unknown */
 	uint64_t services_digest; /* of all services and slices */
 	uint64_t nodes_digest;    /* of what services need of nodes: names, addresses, prefixes */
 };

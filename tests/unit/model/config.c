@@ -224,7 +224,7 @@ static void check_defaults(const struct config *c)
 	assert_string_equal(c->socket_lb, "auto");
 	assert_false(c->return_own_entry);
 	assert_false(c->return_peers_direct);
-	assert_null(c->own.dir);
+	assert_int_equal(c->own.n_sources, 0);
 	assert_int_equal(c->n_peers, 0);
 	assert_int_equal(c->n_warnings, 0);
 }
@@ -313,18 +313,18 @@ static void check_full(const struct config *c)
 	assert_true(c->return_own_entry);
 	assert_true(c->return_peers_direct);
 	assert_int_equal(c->carry, CONFIG_CARRY_NO);
-	assert_string_equal(c->own.dir, "/etc/xmesh/clusters/east");
+	assert_string_equal(c->own.sources->dir, "/etc/xmesh/clusters/east");
 	assert_int_equal(c->own.mode4, XM_MODE_NATIVE);
 	assert_int_equal(c->own.mode6, XM_MODE_TUNNEL);
 	assert_int_equal(c->n_peers, 3);
 	assert_string_equal(c->peers[0].name, "west");
-	assert_string_equal(c->peers[0].dir, "/w");
+	assert_string_equal(c->peers[0].sources->dir, "/w");
 	assert_int_equal(c->peers[0].id, 2);
 	assert_int_equal(c->peers[0].mode4, XM_MODE_NATIVE);
 	assert_int_equal(c->peers[0].mode6, XM_MODE_TUNNEL);
 	assert_int_equal(c->peers[1].id, 65535);
 	assert_int_equal(c->peers[1].mode4, XM_MODE_TUNNEL);
-	assert_string_equal(c->peers[1].dir, "/etc/xmesh/../n");
+	assert_string_equal(c->peers[1].sources->dir, "/etc/xmesh/../n");
 	assert_int_equal(c->peers[2].mode4, XM_MODE_NATIVE);
 	assert_int_equal(c->peers[2].mode6, XM_MODE_NATIVE);
 	assert_int_equal(c->n_warnings, 2);
@@ -437,7 +437,7 @@ static void files_are_read_and_bounded(void **state)
 	assert_int_equal(write(fd, full, sizeof(full) - 1), sizeof(full) - 1);
 	assert_int_equal(config_read(path, &c, &err), 0);
 	assert_string_equal(c->file, path);
-	assert_string_equal(c->own.dir, "/tmp/clusters/east");
+	assert_string_equal(c->own.sources->dir, "/tmp/clusters/east");
 	config_free(c);
 
 	assert_int_equal(ftruncate(fd, CONFIG_MAX_BYTES + 1), 0);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The decoded objects of one cluster by the key under which a transport knows them, and snapshots out
+ * of them. Not thread-safe: one worker at a time. Not for: the order of things in time (intake.h).
+ */
+#ifndef XMESH_FEED_STORE_H
+#define XMESH_FEED_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/err.h"
+#include "model/snapshot.h"
+
+struct store;
+struct piece;  /* one decoded object, or a part of one; feed/piece.h */
+
+/*
+ * Decode one value. *ret_pieces: a chain of pieces, NULL = a value of no interest (counted as skipped);
+ * the store owns it. -EINVAL with a sentence that names what is wrong, not the key (the caller does).
+ */
+typedef int (*store_decode_fn)(void *user, const char *key, const void *value, size_t len,
+			       struct piece **ret_pieces, struct err *err);
+/* A value that is one Kubernetes object as JSON. */
+int store_decode_object(void *user, const char *key, const void *value, size_t len,
+			struct piece **ret_pieces, struct err *err);
+
+int store_new(store_decode_fn decode, void *decode_user, struct store **ret_store);
+void store_free(struct store *store);
+/* 1: changed, 0: as before, -EINVAL: bad (counted, named, what was there stays), -ENOMEM. */
+int store_put(struct store *store, const char *key, size_t key_len, const void *value, size_t len);
+/* 1: was there, 0: was not. */
+int store_delete(struct store *store, const char *key, size_t key_len);
+void store_list_begin(struct store *store, const char *prefix);
+/* Removes what begins with @prefix and was not put since. The number of removed keys. */
+size_t store_list_end(struct store *store, const char *prefix);
+/* Everything as one snapshot. Bad values are among its warnings and in counts.bad. -ENOSPC, -ENOMEM. */
+int store_snapshot(struct store *store, const char *revision, struct snapshot **ret_snapshot,
+		   struct err *err);
+size_t store_count(const struct store *store); /* keys */
+
+#endif
