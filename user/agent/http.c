@@ -291,7 +291,7 @@ static void on_closed(uv_handle_t *handle)
 	http_free_when_idle(http);
 }
 
-int http_new(uv_loop_t *loop, const char *listen_on, const struct http_page *pages, void *user,
+int http_serve(uv_loop_t *loop, const char *listen_on, const struct http_page *pages, void *user,
 	     struct http **ret_http, struct err *err)
 {
 	const union MHD_DaemonInfo *info;
@@ -327,7 +327,7 @@ int http_new(uv_loop_t *loop, const char *listen_on, const struct http_page *pag
 	return 0;
 }
 
-void http_close(struct http *http)
+void http_stop(struct http *http)
 {
 	if (!http)
 		return;

@@ -38,9 +38,9 @@ struct http;
  * and the like with a sentence.
  */
 #define HTTP_PAGES 8
-int http_new(uv_loop_t *loop, const char *listen, const struct http_page *pages, void *user,
+int http_serve(uv_loop_t *loop, const char *listen, const struct http_page *pages, void *user,
 	     struct http **ret_http, struct err *err);
 /* Connections end; what a worker is at is thrown away when it is done. NULL is nothing. */
-void http_close(struct http *http);
+void http_stop(struct http *http);
 
 #endif

@@ -161,7 +161,7 @@ void web_follow(struct agent *agent)
 	web_close(agent);
 	if (!listen[0] || !strcmp(listen, "off"))
 		return;
-	if (http_new(&agent->loop, listen, pages, agent, &agent->web, &err)) {
+	if (http_serve(&agent->loop, listen, pages, agent, &agent->web, &err)) {
 		log_warn("%s", err.text);
 		agent->web_error = strdup(err.text);
 		return;
@@ -171,7 +171,7 @@ void web_follow(struct agent *agent)
 
 void web_close(struct agent *agent)
 {
-	http_close(agent->web);
+	http_stop(agent->web);
 	agent->web = NULL;
 	free(agent->web_listen);
 	free(agent->web_error);
