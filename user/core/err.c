@@ -29,6 +29,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 		text[0] = '\0';
 	mark_cut(text, n);
 	memcpy(err->text, text, sizeof(text));
+	err->code = code;
 	return code;
 }
 
@@ -48,5 +49,6 @@ int err_in(struct err *err, int code, const char *fmt, ...)
 	n = snprintf(text, sizeof(text), "%s: %s", where, err->text);
 	mark_cut(text, n);
 	memcpy(err->text, text, sizeof(text));
+	err->code = code;
 	return code;
 }

@@ -10,6 +10,7 @@
 
 struct err {
 	char text[ERR_TEXT_MAX];
+	int code; /* negative errno, for who gets the error by callback */
 };
 
 /*

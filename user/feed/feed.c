@@ -100,7 +100,7 @@ static void on_timeout(uv_timer_t *timer)
 int feed_read(const struct config_source *source, const char *name, uint16_t id,
 	      uint64_t timeout_ms, struct snapshot **ret_snapshot, struct err *err)
 {
-	struct reading reading = { .last.text = "nothing was heard of it" };
+	struct reading reading = { .last = { .code = -ETIMEDOUT, .text = "nothing was heard of it" } };
 	struct feed_callbacks callbacks = { .snapshot = on_snapshot, .error = on_error,
 					    .unchanged = on_unchanged, .user = &reading };
 	uv_loop_t loop;
@@ -122,7 +122,7 @@ int feed_read(const struct config_source *source, const char *name, uint16_t id,
 	if (rc)
 		return rc;
 	if (!reading.snapshot)
-		return err_set(err, -ETIMEDOUT, "no complete answer within %llu s: %s",
+		return err_set(err, reading.last.code, "no complete answer within %llu s: %s",
 			       (unsigned long long)timeout_ms / 1000, reading.last.text);
 	*ret_snapshot = reading.snapshot;
 	return 0;

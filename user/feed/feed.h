@@ -43,7 +43,7 @@ void feed_close(struct feed *feed);
 
 /*
  * For `apply`, `feed check` and `publish --once`: one complete snapshot, by a loop of its own.
- * -ETIMEDOUT after @timeout_ms with the last error's sentence; else errors of the transport.
+ * After @timeout_ms: code and sentence of the last error, -ETIMEDOUT if nothing was heard at all.
  */
 int feed_read(const struct config_source *source, const char *name, uint16_t id,
 	      uint64_t timeout_ms, struct snapshot **ret_snapshot, struct err *err);

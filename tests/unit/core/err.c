@@ -13,6 +13,7 @@ static void set_returns_its_code_and_keeps_the_sentence(void **state)
 
 	assert_int_equal(err_set(&err, -EINVAL, "%s is %d", "x", 7), -EINVAL);
 	assert_string_equal(err.text, "x is 7");
+	assert_int_equal(err.code, -EINVAL);
 }
 
 static void nobody_listening_is_fine(void **state)
@@ -26,7 +27,8 @@ static void in_puts_the_place_in_front(void **state)
 	struct err err;
 
 	err_set(&err, -EINVAL, "too large");
-	assert_int_equal(err_in(&err, -EINVAL, "f:%d", 3), -EINVAL);
+	assert_int_equal(err_in(&err, -ERANGE, "f:%d", 3), -ERANGE);
+	assert_int_equal(err.code, -ERANGE);
 	assert_string_equal(err.text, "f:3: too large");
 }
 
