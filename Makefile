@@ -116,7 +116,7 @@ check-prog: $(B)/prog/run ## the BPF programs, by BPF_PROG_TEST_RUN (root)
 	@scripts/run-tests.sh prog $(B)/prog/run
 
 check-e2e: $(B)/xmesh ## real agents, namespaces and traffic (root); E2E=NAME for one
-	@scripts/run-tests.sh e2e $(or $(E2E:%=tests/e2e/%.sh),$(filter-out tests/e2e/lib.sh,$(wildcard tests/e2e/*.sh)))
+	@scripts/run-tests.sh e2e $(or $(E2E:%=tests/e2e/%.sh),$(filter-out tests/e2e/%lib.sh,$(wildcard tests/e2e/*.sh)))
 
 check-vm: $(B)/xmesh ## loads and a short end to end in distribution kernels; KERNELS="6.1 newest"
 	@scripts/vm.sh $(or $(KERNELS),6.1 6.12 newest)
