@@ -50,8 +50,9 @@ static __always_inline int from_dev(struct __sk_buff *skb, struct xm_config *cfg
 	eth = data;
 	if (sender_get(cfg, s, eth, data_end, &route))
 		return XM_DROP_UNKNOWN_PEER;
-	if (vni != cfg->vni)
-		return XM_DROP_BAD_VNI;
+	reason = tunnel_vni_check(cfg, s, vni);
+	if (reason != XM_PASS)
+		return reason;
 	if ((void *)(eth + 1) > data_end)
 		return XM_DROP_TRUNCATED;
 	if (eth->h_proto == bpf_htons(XM_ETH_PROBE))

@@ -69,7 +69,7 @@ static __always_inline enum xm_reason from_tunnel(struct __sk_buff *skb, struct 
 		return XM_DROP_UNKNOWN_PEER;
 	if ((void *)(eth + 1) > data_end)
 		return XM_DROP_TRUNCATED;
-	reason = tunnel_header_check(cfg, vxlan);
+	reason = tunnel_header_check(cfg, s, vxlan);
 	if (reason != XM_PASS)
 		return reason;
 	if (eth->h_proto == bpf_htons(XM_ETH_PROBE)) {

@@ -28,7 +28,8 @@ static __always_inline enum xm_reason xdp_tunnel(struct xm_config *cfg, struct s
 	if ((void *)(eth + 1) > data_end || eth->h_proto != bpf_htons(XM_ETH_PROBE))
 		return XM_PASS;
 	scene_peer(s, node->number, node->cluster);
-	reason = tunnel_header_check(cfg, vxlan);
+	s->identity = node->flags & (XM_IDENTITY16 | XM_IDENTITY15);
+	reason = tunnel_header_check(cfg, s, vxlan);
 	if (reason != XM_PASS)
 		return reason;
 	reason = probe_in_tunnel(node->number, data, data_end, overhead);

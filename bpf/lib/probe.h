@@ -103,7 +103,7 @@ static __always_inline enum xm_reason probe_in_tunnel(__u32 number, void *data, 
 
 /*
  * The same behind xmesh0, where the outer header is gone: that device puts a new one in front of the
- * answer. Called by xm_from_dev for a node of the mesh, @s->outer_src, with our @vni.
+ * answer. Called by xm_from_dev for a node of the mesh, @s->outer_src, with a @vni that it may have.
  */
 static __always_inline enum xm_reason probe_from_dev(struct __sk_buff *skb, struct scene *s,
 						     __u32 number, __u32 vni)

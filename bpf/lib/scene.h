@@ -34,6 +34,7 @@ struct scene {
 	__u8 sending;            /* towards the peer */
 	__u8 outside;            /* inner source in no prefix of the mesh, and no node */
 	__u8 vip;                /* enum scene_vip */
+	__u8 identity;           /* XM_IDENTITY* of the node that sent it through the tunnel; 0 = ours */
 	__u32 entry;             /* number of the node that sent it through the tunnel */
 	int action;              /* of the redirect helper; XDP_TX and the like in XDP */
 	__u32 backend;           /* number, of a pod's packet that was translated; 0 = none */

@@ -105,6 +105,7 @@ static __always_inline int sender_get(struct xm_config *cfg, struct scene *s,
 	    xm_addr_eq(&route->outer, &s->outer_src)) {
 		*ret_route = route;
 		s->entry = route->node;
+		s->identity = route->flags & (XM_IDENTITY16 | XM_IDENTITY15);
 		scene_peer(s, route->node, route->cluster);
 		return 0;
 	}
@@ -113,6 +114,7 @@ static __always_inline int sender_get(struct xm_config *cfg, struct scene *s,
 		return -1;
 	*ret_route = 0;
 	s->entry = node->number;
+	s->identity = node->flags & (XM_IDENTITY16 | XM_IDENTITY15);
 	scene_peer(s, node->number, node->cluster);
 	return 0;
 }

@@ -58,14 +58,24 @@ static __always_inline int tunnel_is_ours(const struct xm_config *cfg, const str
 	return xm_addr_eq(&s->ip.dst, s->ip.is_v4 ? &cfg->addr4 : &cfg->addr6);
 }
 
+/* The VNI of a packet whose sender is known. */
+static __always_inline enum xm_reason tunnel_vni_check(const struct xm_config *cfg,
+						       const struct scene *s, __u32 vni)
+{
+	if (!s->identity)
+		return vni == cfg->vni ? XM_PASS : XM_DROP_BAD_VNI;
+	return xm_identity_is_of(vni, s->identity & XM_IDENTITY16 ? 16 : 15, s->cluster) ?
+		       XM_PASS :
+		       XM_DROP_BAD_VNI;
+}
+
 static __always_inline enum xm_reason tunnel_header_check(const struct xm_config *cfg,
+							  const struct scene *s,
 							  const struct xm_vxlan *vxlan)
 {
 	if (!(vxlan->flags & bpf_htonl(XM_VXLAN_FLAG_I)))
 		return XM_DROP_BAD_VXLAN;
-	if (bpf_ntohl(vxlan->vni) >> 8 != cfg->vni)
-		return XM_DROP_BAD_VNI;
-	return XM_PASS;
+	return tunnel_vni_check(cfg, s, bpf_ntohl(vxlan->vni) >> 8);
 }
 
 /* The headers between outer IP and inner IP, which both families share. */
@@ -80,7 +90,9 @@ static __always_inline void tunnel_write(struct udphdr *udp, struct xm_vxlan *vx
 	udp->len = bpf_htons(udp_len);
 	udp->check = 0;
 	vxlan->flags = bpf_htonl(XM_VXLAN_FLAG_I);
-	vxlan->vni = bpf_htonl(cfg->vni << 8);
+	vxlan->vni = route->flags & (XM_IDENTITY16 | XM_IDENTITY15) ?
+			     bpf_htonl(XM_IDENTITY_WORLD << 8) :
+			     bpf_htonl(cfg->vni << 8);
 	mac_copy(eth->h_dest, route->vtep_mac);
 	mac_copy(eth->h_source, cfg->vtep_mac);
 	eth->h_proto = inner_is_v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);

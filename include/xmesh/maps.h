@@ -75,12 +75,18 @@ enum xm_mode { XM_MODE_TUNNEL, XM_MODE_NATIVE };
 #define XM_ROUTE_ONLINK (1u << 0) /* next hop is on the link: no FIB lookup needed */
 #define XM_ROUTE_LOCAL (1u << 1)  /* a prefix of this very node: never sent out */
 #define XM_ROUTE_STACK (1u << 2)  /* the kernel has a route of its own: known, not carried */
+/*
+ * The node is Cilium's: the VNI of what it sends is the sender's identity, whose cluster stands above
+ * so many bits, and what it gets bears one too. The same bits in xm_route and xm_node.
+ */
+#define XM_IDENTITY16 (1u << 3)
+#define XM_IDENTITY15 (1u << 4)
 
 struct xm_route {
 	__u32 node;
 	__u16 cluster;
 	__u8 mode;     /* enum xm_mode */
-	__u8 flags;    /* XM_ROUTE_* */
+	__u8 flags;    /* XM_ROUTE_*, XM_IDENTITY* */
 	struct xm_addr outer; /* tunnel endpoint, or next hop of a native route */
 	__u32 ifindex; /* underlay interface that leads there */
 	__u16 mtu;     /* largest inner IP packet */
@@ -96,7 +102,7 @@ struct xm_route {
 struct xm_node {
 	__u32 number;  /* index into xm_node_state, xm_peer_stats; key of xm_node_names */
 	__u16 cluster;
-	__u16 flags;
+	__u16 flags;   /* XM_NODE_*, XM_IDENTITY* */
 	/* How pods reach this very address: through the tunnel to it. ifindex 0: not carried (own
 	 * cluster, no path, or the peer's mode for the address's family is native). */
 	struct xm_route path;

@@ -16,6 +16,18 @@ struct xm_vxlan {
 };
 
 #define XM_VXLAN_FLAG_I 0x08000000u
+
+/* Cilium's identities, which are the VNI between its nodes. */
+#define XM_IDENTITY_HOST 1     /* never on the wire */
+#define XM_IDENTITY_WORLD 2    /* what is not of its mesh: all that we send there */
+#define XM_IDENTITY_RESERVED 256 /* below this they are the same in every cluster */
+
+/* May a node of @cluster, whose identities have @bits bits below their cluster, send @vni? */
+static inline __attribute__((always_inline)) int xm_identity_is_of(__u32 vni, __u32 bits,
+								   __u16 cluster)
+{
+	return vni >> bits == cluster || (vni > XM_IDENTITY_HOST && vni < XM_IDENTITY_RESERVED);
+}
 #define XM_PORT_DEFAULT 8492
 
 /* UDP source ports: the dynamic range, as RFC 7348 asks. The fast path and xmesh0 use the same. */

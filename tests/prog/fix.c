@@ -112,6 +112,10 @@ static const struct {
 	  0, 1500 },
 	{ NODE_EAST3, 1, "192.0.2.7", "2001:db8::7", "10.1.2.0", "fd00:1:0:2::", XM_MODE_TUNNEL,
 	  XM_ROUTE_STACK, 1450 },
+	{ NODE_CILIUM, 4, "192.0.2.8", "2001:db8::8", "10.4.0.0", "fd00:4::", XM_MODE_TUNNEL,
+	  XM_ROUTE_ONLINK | XM_IDENTITY16, 1450 },
+	{ NODE_CILIUM15, 300, "192.0.2.9", "2001:db8::9", "10.9.0.0", "fd00:9::", XM_MODE_TUNNEL,
+	  XM_ROUTE_ONLINK | XM_IDENTITY15, 1450 },
 };
 
 static void fill_node(struct xmesh_bpf *skel, size_t i)
@@ -143,6 +147,7 @@ static void fill_node(struct xmesh_bpf *skel, size_t i)
 						.cluster = nodes[i].cluster,
 						.flags = XM_NODE_TUNNEL };
 
+			node.flags |= nodes[i].flags & (XM_IDENTITY16 | XM_IDENTITY15);
 			/* Pods reach nodes of peers through the tunnel, not those of native ones.
 			 */
 			if (nodes[i].cluster != 1 && nodes[i].mode == XM_MODE_TUNNEL)

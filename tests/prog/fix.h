@@ -14,6 +14,8 @@
  *  5    3       192.0.2.5  2001:db8::5     10.3.0.0/24 fd00:3::/64           native, on link, 1500
  *  6    3       192.0.2.6  2001:db8::6     10.3.1.0/24 fd00:3:0:1::/64       native, by the FIB
  *  7    1       192.0.2.7  2001:db8::7     10.1.2.0/24 fd00:1:0:2::/64       the kernel's own route
+ *  8    4       192.0.2.8  2001:db8::8     10.4.0.0/24 fd00:4::/64           tunnel, Cilium's, 16 bits
+ *  9    300     192.0.2.9  2001:db8::9     10.9.0.0/24 fd00:9::/64           tunnel, Cilium's, 15 bits
  */
 #ifndef XMESH_TESTS_PROG_FIX_H
 #define XMESH_TESTS_PROG_FIX_H
@@ -34,6 +36,8 @@ enum node {
 	NODE_NORTH,
 	NODE_NORTH_FIB,
 	NODE_EAST3,
+	NODE_CILIUM,
+	NODE_CILIUM15,
 };
 
 enum port { IF_NIL, IF_UL, IF_A, IF_B, IF_STACK, IF_NOADDR, IF_GONE, IF_DEV, IF_COUNT };

@@ -27,7 +27,7 @@ static size_t add_rows(struct CMUnitTest *tests, size_t n, const struct row *row
 int main(void)
 {
 	size_t max = n_pod_rows + n_net_rows + n_native_rows + n_dev_rows + n_xdp_rows +
-		     n_probe_rows + n_service_rows + n_flow_rows + n_vip_rows +
+		     n_identity_rows + n_probe_rows + n_service_rows + n_flow_rows + n_vip_rows +
 		     n_vip_icmp_rows + n_vip_node_rows + n_latency_rows + n_latency_tests + n_dryrun_tests +
 		     latency_n_tests() + n_loop_tests + n_memo_tests + n_stack_tests + 1;
 	auto_free struct CMUnitTest *tests = calloc(max, sizeof(*tests));
@@ -41,6 +41,7 @@ int main(void)
 	n = add_rows(tests, n, native_rows, n_native_rows);
 	n = add_rows(tests, n, dev_rows, n_dev_rows);
 	n = add_rows(tests, n, xdp_rows, n_xdp_rows);
+	n = add_rows(tests, n, identity_rows, n_identity_rows);
 	n = add_rows(tests, n, probe_rows, n_probe_rows);
 	n = add_rows(tests, n, service_rows, n_service_rows);
 	n = add_rows(tests, n, flow_rows, n_flow_rows);

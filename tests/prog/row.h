@@ -62,6 +62,8 @@ size_t rows_unreached(void);
 
 extern const struct row pod_rows[], net_rows[], native_rows[], dev_rows[], xdp_rows[];
 extern const size_t n_pod_rows, n_net_rows, n_native_rows, n_dev_rows, n_xdp_rows;
+extern const struct row identity_rows[];
+extern const size_t n_identity_rows;
 extern const struct row probe_rows[], service_rows[], flow_rows[], vip_rows[];
 extern const struct row vip_icmp_rows[], vip_node_rows[];
 extern const size_t n_probe_rows, n_service_rows, n_flow_rows, n_vip_rows;

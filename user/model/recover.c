@@ -89,6 +89,23 @@ static int fill_prefixes(const struct wanted *actual, uint16_t cluster, const ui
 	return 0;
 }
 
+/* Whose packets bear identities: told of each address of a node. */
+static void fill_identities(const struct wanted *actual, uint16_t cluster, const uint32_t *numbers,
+			    struct snapshot *s)
+{
+	for (size_t i = 0; i < actual->n_nodes; i++) {
+		const struct xm_node *node = &actual->nodes[i].node;
+		size_t at = find_number(numbers, s->n_nodes, node->number);
+
+		if (node->cluster != cluster || at == NO_NODE)
+			continue;
+		if (node->flags & XM_IDENTITY16)
+			s->nodes[at].identity_bits = 16;
+		else if (node->flags & XM_IDENTITY15)
+			s->nodes[at].identity_bits = 15;
+	}
+}
+
 static int warn_lost(struct snapshot *s, size_t lost)
 {
 	s->warnings = calloc(1, sizeof(*s->warnings));
@@ -132,6 +149,7 @@ int recover_snapshot(const struct wanted *actual, const struct service_tables *t
 		rc = warn_lost(s, lost);
 	if (rc)
 		goto fail;
+	fill_identities(actual, cluster, numbers, s);
 	for (size_t i = 0; i < actual->n_clusters; i++)
 		if (actual->clusters[i].id == cluster)
 			snprintf(s->revision, sizeof(s->revision), "%.*s",

@@ -11,30 +11,73 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+struct snapshot_block *snapshot_block_get(struct snapshot_block *block)
+{
+	__atomic_fetch_add(&block->refs, 1, __ATOMIC_RELAXED);
+	return block;
+}
+
+void snapshot_block_put(struct snapshot_block *block)
+{
+	if (block && __atomic_fetch_sub(&block->refs, 1, __ATOMIC_ACQ_REL) == 1)
+		free(block);
+}
+
+static void free_ports(struct port_object *ports, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(ports[i].text);
+	free(ports);
+}
+
+void node_object_done(struct node_object *node)
+{
+	if (node->block)
+		snapshot_block_put(node->block);
+	else
+		free(node->cidrs);
+	memset(node, 0, sizeof(*node));
+}
+
+void slice_object_done(struct slice_object *slice)
+{
+	if (slice->block) {
+		snapshot_block_put(slice->block);
+	} else {
+		for (size_t i = 0; i < slice->n_endpoints; i++)
+			free(slice->endpoints[i].node);
+		free(slice->endpoints);
+		free_ports(slice->ports, slice->n_ports);
+		free(slice->name);
+	}
+	memset(slice, 0, sizeof(*slice));
+}
+
+void service_object_done(struct service_object *service)
+{
+	if (service->block) {
+		snapshot_block_put(service->block);
+	} else {
+		free(service->vips);
+		free_ports(service->ports, service->n_ports);
+		free(service->prefer);
+		free(service->weights);
+	}
+	memset(service, 0, sizeof(*service));
+}
+
 void snapshot_free(struct snapshot *snapshot)
 {
 	if (!snapshot)
 		return;
 	for (size_t i = 0; i < snapshot->n_nodes; i++)
-		free(snapshot->nodes[i].cidrs);
+		node_object_done(&snapshot->nodes[i]);
 	free(snapshot->nodes);
-	for (size_t i = 0; i < snapshot->n_services; i++) {
-		struct service_object *s = &snapshot->services[i];
-
-		free(s->vips);
-		free(s->ports);
-		free(s->prefer);
-		free(s->weights);
-	}
+	for (size_t i = 0; i < snapshot->n_services; i++)
+		service_object_done(&snapshot->services[i]);
 	free(snapshot->services);
-	for (size_t i = 0; i < snapshot->n_slices; i++) {
-		struct slice_object *s = &snapshot->slices[i];
-
-		for (size_t k = 0; k < s->n_endpoints; k++)
-			free(s->endpoints[k].node);
-		free(s->endpoints);
-		free(s->ports);
-	}
+	for (size_t i = 0; i < snapshot->n_slices; i++)
+		slice_object_done(&snapshot->slices[i]);
 	free(snapshot->slices);
 	for (size_t i = 0; i < snapshot->n_warnings; i++)
 		free(snapshot->warnings[i]);
@@ -82,7 +125,7 @@ static uint64_t hash_ports(const struct port_object *ports, size_t n)
 	return sum;
 }
 
-static uint64_t hash_slice(const struct slice_object *s)
+uint64_t snapshot_slice_digest(const struct slice_object *s)
 {
 	uint64_t sums[2] = { hash_ports(s->ports, s->n_ports), s->n_endpoints };
 
@@ -97,7 +140,7 @@ static uint64_t hash_slice(const struct slice_object *s)
 	return XXH3_64bits(sums, sizeof(sums));
 }
 
-static uint64_t hash_service(const struct snapshot *snapshot, const struct service_object *s)
+uint64_t snapshot_service_digest(const struct service_object *s, uint64_t slices_sum)
 {
 	uint64_t words[8] = {
 		hash_text(s->space, 1),
@@ -118,18 +161,30 @@ static uint64_t hash_service(const struct snapshot *snapshot, const struct servi
 		words[5] = hash_text(s->prefer[i], words[5]);
 	for (size_t i = 0; i < s->n_weights; i++)
 		words[6] += hash_text(s->weights[i].cluster, s->weights[i].weight);
-	for (size_t i = 0; i < s->n_slices; i++)
-		words[7] += hash_slice(&snapshot->slices[s->first_slice + i]);
+	words[7] += slices_sum;
 	return XXH3_64bits(words, sizeof(words));
 }
 
-static uint64_t hash_node(const struct node_object *n)
+uint64_t snapshot_node_digest(const struct node_object *n)
 {
-	uint64_t sum = hash_text(n->name, 3);
+	uint64_t sum = hash_text(n->name, 3) + n->identity_bits;
 
 	sum = XXH3_64bits_withSeed(&n->addr4, sizeof(n->addr4), sum);
 	sum = XXH3_64bits_withSeed(&n->addr6, sizeof(n->addr6), sum);
 	return XXH3_64bits_withSeed(n->cidrs, n->n_cidrs * sizeof(*n->cidrs), sum);
+}
+
+uint64_t snapshot_mix(uint64_t service_digest)
+{
+	return XXH3_64bits(&service_digest, sizeof(service_digest));
+}
+
+void snapshot_publish_not_ready(struct endpoint_object *endpoints, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		endpoints[i].ready = true;
+		endpoints[i].terminating = false;
+	}
 }
 
 void snapshot_finish(struct snapshot *s)
@@ -143,6 +198,7 @@ void snapshot_finish(struct snapshot *s)
 	s->services_digest = s->n_services;
 	for (size_t i = 0; i < s->n_services; i++) {
 		struct service_object *service = &s->services[i];
+		uint64_t sum = 0;
 
 		while (at < s->n_slices &&
 		       order_names(s->slices[at].space, s->slices[at].service, service->space,
@@ -153,16 +209,15 @@ void snapshot_finish(struct snapshot *s)
 		       !strcmp(s->slices[at].service, service->name))
 			at++;
 		service->n_slices = at - service->first_slice;
-		for (size_t k = service->first_slice; service->publish_not_ready && k < at; k++) {
-			for (size_t e = 0; e < s->slices[k].n_endpoints; e++) {
-				s->slices[k].endpoints[e].ready = true;
-				s->slices[k].endpoints[e].terminating = false;
-			}
+		for (size_t k = service->first_slice; k < at; k++) {
+			if (service->publish_not_ready)
+				snapshot_publish_not_ready(s->slices[k].endpoints, s->slices[k].n_endpoints);
+			sum += snapshot_slice_digest(&s->slices[k]);
 		}
-		service->digest = hash_service(s, service);
-		s->services_digest += XXH3_64bits(&service->digest, sizeof(service->digest));
+		service->digest = snapshot_service_digest(service, sum);
+		s->services_digest += snapshot_mix(service->digest);
 	}
 	s->nodes_digest = s->n_nodes;
 	for (size_t i = 0; i < s->n_nodes; i++)
-		s->nodes_digest += hash_node(&s->nodes[i]);
+		s->nodes_digest += snapshot_node_digest(&s->nodes[i]);
 }

@@ -15,6 +15,14 @@
 #define SNAPSHOT_MAX_CIDRS 64 /* per node */
 #define SNAPSHOT_MAX_NODES XM_MAX_NODES
 
+/*
+ * Arrays of one object in one piece of memory, shared by snapshots and the store that they came from;
+ * never written. An object that has none (NULL) owns each of its arrays and their texts.
+ */
+struct snapshot_block {
+	uint32_t refs;
+};
+
 struct node_object {
 	char name[XM_NAME_LEN];
 	struct xm_prefix *cidrs;  /* pod prefixes */
@@ -22,8 +30,14 @@ struct node_object {
 	struct xm_addr addr4, addr6; /* InternalIP of each family, else ExternalIP; zero = none */
 	int has_vtep_mac;
 	__u8 vtep_mac[6];         /* annotation xmesh.io/vtep-mac */
+	/*
+	 * Cilium's: the VNI is an identity with so many bits below its cluster, 16 or 15; 0 = the VNI is
+	 * tunnel.id. Annotation xmesh.io/identity-bits.
+	 */
+	uint8_t identity_bits;
 	char zone[64], region[64];
 	char source[XM_NAME_LEN]; /* "west.yaml:12" or "west.json items[3]", for sentences */
+	struct snapshot_block *block;
 };
 
 #define SNAPSHOT_MAX_PORTS 256      /* of a service, of a slice */
@@ -35,6 +49,7 @@ struct port_object {
 	uint32_t name;            /* xm_port_name_hash(); "" when it has none */
 	uint16_t port;            /* host order; in slices 0 = null, all ports */
 	uint8_t proto;            /* IPPROTO_TCP, _UDP, _SCTP */
+	char *text;               /* the name itself; NULL = it has none, or only its hash is known */
 };
 
 struct vip_object {
@@ -55,6 +70,8 @@ struct slice_object {
 	char space[64], service[64]; /* by the label kubernetes.io/service-name */
 	struct port_object *ports;   size_t n_ports;
 	struct endpoint_object *endpoints; size_t n_endpoints;
+	char *name;               /* of the EndpointSlice itself, NULL = not told */
+	struct snapshot_block *block;
 };
 
 /*
@@ -81,7 +98,8 @@ struct service_object {
 	 */
 	size_t first_slice, n_slices;
 	uint64_t digest;          /* of all of the above and of the slices: equal = nothing changed */
-	char source[XM_NAME_LEN]; /* "west.yaml:12" */
+	char source[XM_NAME_LEN]; /* "west.yaml:12", or the key in the peer's store */
+	struct snapshot_block *block;
 };
 
 struct snapshot_counts {
@@ -108,13 +126,35 @@ struct snapshot {
 	uint64_t seen_ns;         /* CLOCK_MONOTONIC of the oldest change in it; 0 = a first list, unknown */
 	uint64_t services_digest; /* of all services and slices */
 	uint64_t nodes_digest;    /* of what services need of nodes: names, addresses, prefixes */
+	unsigned int more_owners; /* by snapshot_hold() */
 };
 
 void snapshot_free(struct snapshot *snapshot);
+/*
+ * One owner more, who frees it too; nobody changes it any more. Only on one thread, as is the freeing
+ * of what was held. Returns @snapshot.
+ */
+struct snapshot *snapshot_hold(struct snapshot *snapshot);
 /*
  * The last step of filling one: sort services and slices, join them, apply publishNotReadyAddresses,
  * and compute all digests. They depend on content alone, not on order or on source positions.
  */
 void snapshot_finish(struct snapshot *snapshot);
+
+/* The parts of snapshot_finish(), for who keeps digests of what did not change. */
+uint64_t snapshot_slice_digest(const struct slice_object *slice);
+/* @slices_sum: of the digests of its s->n_slices slices. */
+uint64_t snapshot_service_digest(const struct service_object *service, uint64_t slices_sum);
+uint64_t snapshot_node_digest(const struct node_object *node);
+/* What a service and a node add to services_digest and nodes_digest, which begin as their number. */
+uint64_t snapshot_mix(uint64_t service_digest);
+void snapshot_publish_not_ready(struct endpoint_object *endpoints, size_t n);
+
+struct snapshot_block *snapshot_block_get(struct snapshot_block *block); /* @block */
+void snapshot_block_put(struct snapshot_block *block);                   /* NULL is fine */
+/* What a single one owns, not the object itself; then zeroed. */
+void node_object_done(struct node_object *node);
+void slice_object_done(struct slice_object *slice);
+void service_object_done(struct service_object *service);
 
 #endif

@@ -185,6 +185,13 @@ static __u8 mode_of(const struct wanted_member *m, bool v4)
 	return v4 ? m->cluster->config->mode4 : m->cluster->config->mode6;
 }
 
+static __u8 identity_of(const struct wanted_member *m)
+{
+	if (!m->object || !m->object->identity_bits)
+		return 0;
+	return m->object->identity_bits == 16 ? XM_IDENTITY16 : XM_IDENTITY15;
+}
+
 static void fill_way(const struct wanted_member *m, const struct wanted_reach *reach, __u8 mode,
 		     struct xm_route *route)
 {
@@ -192,7 +199,7 @@ static void fill_way(const struct wanted_member *m, const struct wanted_reach *r
 	route->cluster = m->cluster->config->id;
 	memcpy(route->vtep_mac, m->vtep_mac, sizeof(route->vtep_mac));
 	route->mode = mode;
-	route->flags = reach->path->onlink ? XM_ROUTE_ONLINK : 0;
+	route->flags = (reach->path->onlink ? XM_ROUTE_ONLINK : 0) | identity_of(m);
 	route->outer = reach->outer;
 	route->ifindex = reach->path->ifindex;
 	route->mtu = (__u16)reach->mtu;
@@ -263,7 +270,7 @@ static int add_node(struct wanted_builder *b, const struct wanted_member *m, str
 	n->addr = *addr;
 	n->node.number = m->number;
 	n->node.cluster = m->cluster->config->id;
-	n->node.flags = tunnel ? XM_NODE_TUNNEL : 0;
+	n->node.flags = (tunnel ? XM_NODE_TUNNEL : 0) | identity_of(m);
 	/* Pods reach a peer's nodes as they reach its pods; without that, they would be strangers there. */
 	if (m->cluster->own || mode_of(m, v4) != XM_MODE_TUNNEL)
 		return 0;

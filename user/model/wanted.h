@@ -69,6 +69,7 @@ struct wanted_kroute {
 	struct xm_prefix prefix;
 	bool pods_only;
 	bool tunnel;
+	bool identity;             /* tunnel: the VNI is an identity, XM_IDENTITY_WORLD */
 	uint32_t ifindex;          /* xmesh0, or the underlay interface */
 	struct xm_addr outer;      /* tunnel: lwtunnel destination */
 	struct xm_addr gateway;    /* tunnel: on xmesh0, onlink; native: the node */

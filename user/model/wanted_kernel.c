@@ -71,6 +71,7 @@ static void add_kroute(struct wanted_builder *b, const struct wanted_member *m,
 		k->mtu = kernel_mtu(m, reach);
 		k->ifindex = b->facts->device_ifindex;
 		k->outer = reach->outer;
+		k->identity = m->object->identity_bits;
 		k->gateway = gateway(m, &k->prefix);
 		add_kneigh(w, &k->gateway, m->vtep_mac);
 	} else {

@@ -12,6 +12,7 @@
 #include "core/defs.h"
 #include "core/vec.h"
 #include "net/sync.h"
+#include "xmesh/wire.h"
 
 static int order_prefix(const void *a, const void *b)
 {
@@ -111,7 +112,7 @@ static struct route_fact want(const struct wanted *wanted, const struct wanted_k
 		r.onlink = true;
 		r.shape = ROUTE_TUNNEL;
 		r.outer = kroute->outer;
-		r.vni = wanted->config.vni;
+		r.vni = kroute->identity ? XM_IDENTITY_WORLD : wanted->config.vni;
 		r.ttl = ROUTE_TTL;
 	}
 	return r;

@@ -97,6 +97,28 @@ static void test_a_mac_of_its_own_is_kept(void **state)
 	snapshot_free(s);
 }
 
+static void test_whose_packets_bear_identities_is_kept(void **state)
+{
+	struct wanted_name names[] = { name(1, 2, "west-1", "192.0.2.2", NULL),
+				       name(2, 2, "west-2", "192.0.2.3", NULL),
+				       name(3, 2, "west-3", "192.0.2.4", NULL) };
+	struct wanted_node nodes[] = {
+		{ .node = { .number = 1, .cluster = 2, .flags = XM_NODE_TUNNEL | XM_IDENTITY16 } },
+		{ .node = { .number = 2, .cluster = 2, .flags = XM_IDENTITY15 } },
+		{ .node = { .number = 3, .cluster = 2, .flags = XM_NODE_TUNNEL } },
+		/* Another cluster's, whatever number it has. */
+		{ .node = { .number = 3, .cluster = 1, .flags = XM_IDENTITY16 } },
+	};
+	struct wanted actual = { .names = names, .n_names = 3, .nodes = nodes, .n_nodes = 4 };
+	struct snapshot *s;
+
+	assert_int_equal(recover_snapshot(&actual, NULL, 2, false, &s), 0);
+	assert_int_equal(s->nodes[0].identity_bits, 16);
+	assert_int_equal(s->nodes[1].identity_bits, 15);
+	assert_int_equal(s->nodes[2].identity_bits, 0);
+	snapshot_free(s);
+}
+
 static void test_a_route_without_a_node_is_left_out_and_said(void **state)
 {
 	struct wanted_name names[] = { name(1, 2, "west-1", "192.0.2.2", NULL),
@@ -249,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_cluster_is_recovered),
 		cmocka_unit_test(test_a_mac_of_its_own_is_kept),
+		cmocka_unit_test(test_whose_packets_bear_identities_is_kept),
 		cmocka_unit_test(test_a_route_without_a_node_is_left_out_and_said),
 		cmocka_unit_test(test_pinned_text_and_counts_are_not_trusted),
 		cmocka_unit_test(test_recovered_services_are_what_is_installed),

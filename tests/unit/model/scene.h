@@ -40,6 +40,7 @@ static inline struct xm_prefix prefix(const char *text)
 
 struct node_row {
 	const char *name, *addr4, *addr6, *cidrs[4], *mac;
+	uint8_t identity_bits;
 };
 
 static const struct node_row east[] = {
@@ -90,6 +91,7 @@ static inline struct snapshot *make_snapshot(const struct node_row *rows)
 		node->cidrs = calloc(4, sizeof(*node->cidrs));
 		for (size_t k = 0; k < 4 && rows[i].cidrs[k]; k++)
 			node->cidrs[node->n_cidrs++] = prefix(rows[i].cidrs[k]);
+		node->identity_bits = rows[i].identity_bits;
 		node->has_vtep_mac = rows[i].mac && !mac_parse(rows[i].mac, node->vtep_mac, NULL);
 	}
 	return s;

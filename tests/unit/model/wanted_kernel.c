@@ -90,6 +90,36 @@ static void the_kernel_answers_with_the_mtu_that_the_underlay_said(void **state)
 	wanted_free(w);
 }
 
+static void nodes_with_identities_are_marked_in_every_table(void **state)
+{
+	static const struct node_row west16[] = {
+		{ "west-1", "192.0.2.11", "2001:db8::11", { "10.2.1.0/24", "fd02:1::/64" }, NULL, 16 },
+		{ NULL },
+	};
+	static const struct node_row north15[] = {
+		{ "north-1", NULL, "2001:db8::21", { "10.3.1.0/24", "fd03:1::/64" }, NULL, 15 },
+		{ NULL },
+	};
+	struct wanted *w = built(&(struct scene){ .west = west16, .north = north15 });
+	const __u8 both = XM_IDENTITY16 | XM_IDENTITY15;
+
+	assert_int_equal(route(w, "10.2.1.0/24")->flags & both, XM_IDENTITY16);
+	assert_int_equal(node(w, "192.0.2.11")->flags & both, XM_IDENTITY16);
+	assert_int_equal(node(w, "2001:db8::11")->flags & both, XM_IDENTITY16);
+	assert_int_equal(node(w, "192.0.2.11")->path.flags & both, XM_IDENTITY16);
+	assert_true(kroute(w, "10.2.1.0/24")->identity);
+	assert_true(kroute(w, "192.0.2.11/32")->identity);
+	assert_int_equal(route(w, "fd03:1::/64")->flags & both, XM_IDENTITY15);
+	assert_true(kroute(w, "fd03:1::/64")->identity);
+	/* Those of our own cluster are not. */
+	assert_int_equal(route(w, "10.1.2.0/24")->flags & both, 0);
+	assert_false(kroute(w, "10.1.2.0/24")->identity);
+	for (size_t i = 0; i < w->n_paths; i++)
+		assert_int_equal(!!(w->paths[i].path.route.flags & both),
+				 w->paths[i].path.route.cluster != 1);
+	wanted_free(w);
+}
+
 int main(void)
 {
 	static struct rows rows;
@@ -99,5 +129,6 @@ int main(void)
 	ROWS_ADD_TEST(&rows, no_rule_for_a_prefix_that_holds_the_hosts_address);
 	ROWS_ADD_TEST(&rows, without_our_node_in_the_feed_there_is_no_rule);
 	ROWS_ADD_TEST(&rows, the_kernel_answers_with_the_mtu_that_the_underlay_said);
+	ROWS_ADD_TEST(&rows, nodes_with_identities_are_marked_in_every_table);
 	return rows_run("wanted_kernel", &rows);
 }

@@ -386,6 +386,25 @@ static void a_native_route_goes_by_its_gateway_alone(void **state)
 	sync_plan_done(&plan);
 }
 
+static void routes_to_nodes_with_identities_bear_world(void **state)
+{
+	struct wanted_kroute route = want4();
+	struct wanted w = { .kroutes = &route, .n_kroutes = 1, .config.vni = 1 };
+	struct route_fact is = actual4();
+	struct kernel_tables actual = { .routes = &is, .n_routes = 1 };
+	struct sync_plan plan;
+
+	route.identity = true;
+	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+	assert_int_equal(plan.n_ops, 1);
+	assert_int_equal(plan.ops[0].route.vni, 2);
+	is = plan.ops[0].route;
+	sync_plan_done(&plan);
+	assert_int_equal(sync_plan(&w, &actual, fake_ifname, &plan), 0);
+	assert_int_equal(plan.n_ops, 0);
+	sync_plan_done(&plan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +413,7 @@ int main(void)
 		cmocka_unit_test(a_rule_of_ours_is_the_wanted_one_or_goes),
 		cmocka_unit_test(what_is_for_pods_alone_has_a_table_of_its_own),
 		cmocka_unit_test(a_kernel_with_one_table_gets_no_route_for_pods_alone),
+		cmocka_unit_test(routes_to_nodes_with_identities_bear_world),
 		cmocka_unit_test(metrics_spread_over_their_range),
 		cmocka_unit_test(many_foreign_routes_are_summed_up),
 		cmocka_unit_test(operations_come_in_the_order_that_breaks_nothing),
