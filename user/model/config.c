@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * xmesh.yaml: all of its keys, and those of clusters and their feeds in full. Not for: keys about
- * this host (config_host.c), the way back to text (config_format.c), what is found at run time.
+ * xmesh.yaml: all of its keys, and those of clusters in full. Not for: keys about this host
+ * (config_host.c), feeds (config_feed.c, config_etcd.c), the way back to text (config_format.c),
+ * what is found at run time.
  */
 #include "model/config.h"
 
@@ -99,59 +100,6 @@ static int read_default_mode(struct config_reader *r, const struct doc *value)
 	return read_mode(r, value);
 }
 
-/* ---- feeds ---- */
-
-static int read_feed_dir(struct config_reader *r, const struct doc *value)
-{
-	const char *file = r->config->file, *slash = strrchr(file, '/'), *text;
-	char *dir;
-	int rc;
-
-	rc = config_get_text(r, value, &text);
-	if (rc)
-		return rc;
-	if (!*text || strlen(text) > CONFIG_PATH_TEXT_MAX || !config_is_printable(text))
-		return FAIL(r, value, "\"%.64s\" is not the path of a directory", text);
-	/* A relative path means the same wherever the agent was started. */
-	if (*text == '/' || !slash)
-		rc = asprintf(&dir, "%s", text);
-	else
-		rc = asprintf(&dir, "%.*s/%s", (int)(slash - file), file, text);
-	if (rc < 0)
-		return config_no_memory(r);
-	r->cluster->sources = calloc(1, sizeof(*r->cluster->sources));
-	if (!r->cluster->sources) {
-		free(dir);
-		return config_no_memory(r);
-	}
-	r->cluster->n_sources = 1;
-	r->cluster->sources->dir = dir;
-	return 0;
-}
-
-static int read_feed_of_later(struct config_reader *r, const struct doc *value)
-{
-	return FAIL(r, value, "this version reads dir feeds only: write {dir: PATH}");
-}
-
-static int read_feed(struct config_reader *r, const struct doc *value)
-{
-	static const struct config_key keys[] = {
-		{ "dir", read_feed_dir },
-		{ "etcd", read_feed_of_later },
-		{ "kubernetes", read_feed_of_later },
-		{ "cilium", read_feed_of_later },
-	};
-	int rc;
-
-	rc = READ_MAP(r, value, keys);
-	if (rc)
-		return rc;
-	if (!r->cluster->n_sources)
-		return FAIL(r, value, "no transport: write {dir: PATH}");
-	return 0;
-}
-
 static int read_carry(struct config_reader *r, const struct doc *value)
 {
 	return config_get_word(r, value, config_carry_words, &r->config->carry);
@@ -161,17 +109,11 @@ static int read_local(struct config_reader *r, const struct doc *value)
 {
 	static const struct config_key keys[] = {
 		{ "carry", read_carry },
-		{ "feed", read_feed },
+		{ "feed", config_read_feed },
 	};
 
 	r->cluster = &r->config->own;
 	return READ_MAP(r, value, keys);
-}
-
-static int read_publish(struct config_reader *r, const struct doc *value)
-{
-	return FAIL(r, value,
-		    "this version publishes to no etcd (it reads dir feeds only): remove this key");
 }
 
 /* Whether @peer is another cluster than @other in every respect. */
@@ -196,7 +138,7 @@ static int read_peer(struct config_reader *r, const struct doc *value)
 		{ "name", read_cluster_name },
 		{ "id", read_cluster_id },
 		{ "mode", read_mode },
-		{ "feed", read_feed },
+		{ "feed", config_read_feed },
 	};
 	struct config_cluster *peer = r->cluster;
 	int rc;
@@ -265,7 +207,7 @@ static const struct config_key top_keys[] = {
 	{ "max_shrink", config_read_max_shrink },
 	{ "metrics", config_read_metrics },
 	{ "local", read_local },
-	{ "publish", read_publish },
+	{ "publish", config_read_publish },
 	{ "peers", read_peers },
 };
 
@@ -300,6 +242,7 @@ static int new_config(const char *file, struct config **ret_config)
 	c->stale_after_ms = 5 * 60 * 1000;
 	c->remove_after_ms = UINT64_MAX;
 	c->max_shrink_percent = 50;
+	c->publish_ttl_s = CONFIG_PUBLISH_TTL_S;
 	*ret_config = c;
 	return 0;
 no_memory:
@@ -335,6 +278,8 @@ int config_parse(const char *text, size_t len, const char *file, struct config *
 		rc = READ_MAP(&r, set->docs[0], top_keys);
 	if (!rc && (!*r.config->own.name || !r.config->own.id))
 		rc = FAIL(&r, NULL, "cluster: {name: NAME, id: NUMBER} is missing");
+	if (!rc)
+		rc = config_check_publish(&r);
 	doc_set_free(set);
 	if (rc) {
 		config_free(r.config);
@@ -356,27 +301,23 @@ int config_read(const char *path, struct config **ret_config, struct err *err)
 	return config_parse(text, len, path, ret_config, err);
 }
 
-static void drop_sources(struct config_cluster *cluster)
-{
-	for (size_t i = 0; i < cluster->n_sources; i++)
-		free(cluster->sources[i].dir);
-	free(cluster->sources);
-}
-
 void config_free(struct config *config)
 {
 	if (!config)
 		return;
 	config_drop_globs(config);
 	for (size_t i = 0; i < config->n_peers; i++)
-		drop_sources(&config->peers[i]);
+		config_drop_sources(&config->peers[i]);
 	for (size_t i = 0; i < config->n_warnings; i++)
 		free(config->warnings[i]);
 	free(config->peers);
 	free(config->warnings);
 	free(config->metrics_listen);
 	free(config->socket_lb);
-	drop_sources(&config->own);
+	config_drop_sources(&config->own);
+	if (config->publish)
+		config_etcd_done(config->publish);
+	free(config->publish);
 	free(config->bpffs);
 	free(config->run_dir);
 	free(config->state_dir);

@@ -87,16 +87,18 @@ struct config {
 	/* north_south: {return_own: direct|entry, return_peers: entry|direct} */
 	bool return_own_entry, return_peers_direct; /* defaults: false, false */
 	struct config_etcd *publish;  /* NULL = nothing is published */
+	uint32_t publish_ttl_s;           /* of the lease that all that is published hangs on */
 	struct config_cluster *peers;
 	size_t n_peers;
-	char **warnings;                  /* sentences for the log: settings without effect yet */
+	char **warnings;                  /* sentences for the log: what is allowed but unwise */
 	size_t n_warnings;
 };
 
 /*
  * Read @len bytes of @text. Unknown keys, wrong types, ids out of range, duplicate ids or names,
  * bad addresses and globs are refused with "FILE:LINE: ..." and, for keys, the nearest known one.
- * http:// endpoints are allowed, with a warning. -EINVAL, -ENOMEM. The caller owns *ret_config.
+ * http:// endpoints are allowed, with a warning. Files that are named are not opened. -EINVAL,
+ * -ENOMEM. The caller owns *ret_config.
  */
 int config_parse(const char *text, size_t len, const char *file, struct config **ret_config,
 		 struct err *err);
@@ -104,7 +106,7 @@ int config_parse(const char *text, size_t len, const char *file, struct config *
  * Read CONFIG_MAX_BYTES at most from @path and parse it. Errors of file_read() and config_parse().
  */
 int config_read(const char *path, struct config **ret_config, struct err *err);
-/* Equal in all that is read. For reloads. */
+/* Equal in all that says what is read and how, not in the line. For reloads. */
 bool config_source_equal(const struct config_source *a, const struct config_source *b);
 /* A configuration of defaults alone, for `attach` on a host without a file. */
 int config_defaults(struct config **ret_config);

@@ -107,13 +107,79 @@ static void print_interfaces(FILE *out, const struct config *c)
 		c->pods_source_check ? "true" : "false");
 }
 
+static void print_member(FILE *out, const char *key, const char *text)
+{
+	if (!text)
+		return;
+	fprintf(out, ", %s: ", key);
+	print_text(out, text);
+}
+
+static void print_etcd(FILE *out, const struct config_etcd *etcd)
+{
+	fprintf(out, "{etcd: {endpoints: [");
+	for (size_t i = 0; i < etcd->n_endpoints; i++) {
+		fprintf(out, "%s", i ? ", " : "");
+		print_text(out, etcd->endpoints[i]);
+	}
+	putc(']', out);
+	print_member(out, "prefix", etcd->prefix);
+	print_member(out, "ca", etcd->ca);
+	print_member(out, "cert", etcd->cert);
+	print_member(out, "key", etcd->key);
+	print_member(out, "server_name", etcd->server_name);
+	print_member(out, "user", etcd->user);
+	print_member(out, "password_file", etcd->password_file);
+	putc('}', out);
+}
+
+static void print_source(FILE *out, const struct config_source *source)
+{
+	switch (source->kind) {
+	case CONFIG_SOURCE_DIR:
+		fprintf(out, "{dir: ");
+		print_text(out, source->dir);
+		break;
+	case CONFIG_SOURCE_ETCD:
+		print_etcd(out, &source->etcd);
+		break;
+	case CONFIG_SOURCE_KUBERNETES:
+		fprintf(out, "{kubernetes: {in_cluster: %s", source->kubeconfig ? "false" : "true");
+		print_member(out, "kubeconfig", source->kubeconfig);
+		print_member(out, "context", source->context);
+		putc('}', out);
+		break;
+	case CONFIG_SOURCE_CILIUM:
+		fprintf(out, "{cilium: {config: ");
+		print_text(out, source->cilium);
+		putc('}', out);
+		break;
+	}
+	putc('}', out);
+}
+
+static void print_feed(FILE *out, const struct config_cluster *c)
+{
+	fprintf(out, "feed: %s", c->n_sources > 1 ? "[" : "");
+	for (size_t i = 0; i < c->n_sources; i++) {
+		fprintf(out, "%s", i ? ", " : "");
+		print_source(out, &c->sources[i]);
+	}
+	fprintf(out, "%s", c->n_sources > 1 ? "]" : "");
+}
+
 static void print_clusters(FILE *out, const struct config *c)
 {
 	fprintf(out, "local:\n  carry: %s\n", config_carry_words[c->carry]);
 	if (c->own.n_sources) {
-		fprintf(out, "  feed: {dir: ");
-		print_text(out, c->own.sources->dir);
-		fprintf(out, "}\n");
+		fprintf(out, "  ");
+		print_feed(out, &c->own);
+		putc('\n', out);
+	}
+	if (c->publish) {
+		fprintf(out, "publish: ");
+		print_etcd(out, c->publish);
+		fprintf(out, ", lease_ttl: %us}\n", c->publish_ttl_s);
 	}
 	fprintf(out, "peers:%s\n", c->n_peers ? "" : " []");
 	for (size_t i = 0; i < c->n_peers; i++) {
@@ -123,9 +189,9 @@ static void print_clusters(FILE *out, const struct config *c)
 		print_text(out, p->name);
 		fprintf(out, ", id: %u, ", p->id);
 		print_mode(out, p);
-		fprintf(out, ", feed: {dir: ");
-		print_text(out, p->sources->dir);
-		fprintf(out, "}}\n");
+		fprintf(out, ", ");
+		print_feed(out, p);
+		fprintf(out, "}\n");
 	}
 }
 

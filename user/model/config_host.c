@@ -355,7 +355,7 @@ int config_read_tunnel(struct config_reader *r, const struct doc *value)
 	return READ_MAP(r, value, keys);
 }
 
-/* ---- staleness; what is for later versions ---- */
+/* ---- staleness and metrics ---- */
 
 static int read_age(struct config_reader *r, const struct doc *value, uint64_t *field)
 {
@@ -380,16 +380,11 @@ int config_read_stale_after(struct config_reader *r, const struct doc *value)
 
 int config_read_remove_after(struct config_reader *r, const struct doc *value)
 {
-	uint64_t before = r->config->remove_after_ms;
-	int rc;
-
-	rc = read_age(r, value, &r->config->remove_after_ms);
-	return rc || r->config->remove_after_ms == before ? rc : config_warn_no_effect(r, value);
+	return read_age(r, value, &r->config->remove_after_ms);
 }
 
 int config_read_max_shrink(struct config_reader *r, const struct doc *value)
 {
-	unsigned int before = r->config->max_shrink_percent;
 	char number[8];
 	const char *text;
 	int64_t percent;
@@ -407,7 +402,7 @@ int config_read_max_shrink(struct config_reader *r, const struct doc *value)
 	if (rc)
 		return config_fail(r, value, -EINVAL);
 	r->config->max_shrink_percent = (unsigned int)percent;
-	return percent == before ? 0 : config_warn_no_effect(r, value);
+	return 0;
 }
 
 static int read_metrics_listen(struct config_reader *r, const struct doc *value)

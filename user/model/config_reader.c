@@ -147,24 +147,51 @@ int config_set_text(struct config_reader *r, const char *text, char **field)
 	return 0;
 }
 
-int config_warn_no_effect(struct config_reader *r, const struct doc *value)
+int config_warn(struct config_reader *r, const struct doc *value, const char *fmt, ...)
 {
 	struct config *c = r->config;
 	char **more = reallocarray(c->warnings, c->n_warnings + 1, sizeof(*more));
-	int n;
+	struct err warning;
+	char text[512];
+	va_list ap;
 
 	if (!more)
 		return config_no_memory(r);
 	c->warnings = more;
-	if (value->line)
-		n = asprintf(&more[c->n_warnings], "%s:%u: %s has no effect in this version",
-			     c->file, value->line, r->where);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (value && value->line)
+		err_set(&warning, 0, "%s:%u: %s: %s", c->file, value->line, r->where, text);
 	else
-		n = asprintf(&more[c->n_warnings], "%s: %s has no effect in this version", c->file,
-			     r->where);
-	if (n < 0)
+		err_set(&warning, 0, "%s: %s: %s", c->file, r->where, text);
+	more[c->n_warnings] = strdup(warning.text);
+	if (!more[c->n_warnings])
 		return config_no_memory(r);
 	c->n_warnings++;
+	return 0;
+}
+
+int config_get_path(struct config_reader *r, const struct doc *value, char **field)
+{
+	const char *file = r->config->file, *slash = strrchr(file, '/'), *text;
+	char *path;
+	int rc;
+
+	rc = config_get_text(r, value, &text);
+	if (rc)
+		return rc;
+	if (!*text || strlen(text) > CONFIG_PATH_TEXT_MAX || !config_is_printable(text))
+		return FAIL(r, value, "\"%.64s\" is not the path of a file or folder", text);
+	/* A relative path means the same wherever the agent was started. */
+	if (*text == '/' || !slash)
+		rc = asprintf(&path, "%s", text);
+	else
+		rc = asprintf(&path, "%.*s/%s", (int)(slash - file), file, text);
+	if (rc < 0)
+		return config_no_memory(r);
+	free(*field);
+	*field = path;
 	return 0;
 }
 

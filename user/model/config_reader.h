@@ -18,6 +18,8 @@
 struct config_reader {
 	struct config *config;
 	struct config_cluster *cluster; /* that name, id, feed and mode are read into */
+	struct config_source *source;   /* of it, that a transport is read into */
+	struct config_etcd *etcd;       /* of the source, or of publish: */
 	struct err *err;
 	char where[CONFIG_WHERE_MAX];
 };
@@ -56,10 +58,25 @@ int config_get_word(struct config_reader *r, const struct doc *value, const char
 		    unsigned int *ret_index);
 /* Replace the malloc'ed text in *@field by a copy. */
 int config_set_text(struct config_reader *r, const char *text, char **field);
-/* Note for the log that the key at this place does nothing yet. */
-int config_warn_no_effect(struct config_reader *r, const struct doc *value);
+/* Note for the log about what stands at this place. */
+int config_warn(struct config_reader *r, const struct doc *value, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A file or folder; relative ones are meant from the folder of the configuration. */
+int config_get_path(struct config_reader *r, const struct doc *value, char **field);
 /* Text that can stand in a line of a log and in config_format()'s output. */
 bool config_is_printable(const char *text);
+
+/* config_feed.c */
+int config_read_feed(struct config_reader *r, const struct doc *value);
+int config_read_publish(struct config_reader *r, const struct doc *value);
+/* Whether what is published would be read by us again, or what others publish be swept away. */
+int config_check_publish(struct config_reader *r);
+void config_drop_sources(struct config_cluster *cluster);
+
+/* config_etcd.c */
+int config_read_etcd(struct config_reader *r, const struct doc *value);
+bool config_etcd_equal(const struct config_etcd *a, const struct config_etcd *b);
+void config_etcd_done(struct config_etcd *etcd);
 
 /* config_host.c */
 void config_drop_globs(struct config *config);

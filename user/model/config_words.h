@@ -4,6 +4,11 @@
 #define XMESH_MODEL_CONFIG_WORDS_H
 
 #define CONFIG_METRICS_DEFAULT "127.0.0.1:9964"
+/*
+ * A publisher that is gone is known to be within the time after which its state is stale by default.
+ * A shorter lease would republish everything after each small outage of the etcd.
+ */
+#define CONFIG_PUBLISH_TTL_S 300
 
 extern const char *const config_path_words[];
 extern const char *const config_xdp_words[];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * xmesh.yaml: defaults, every key, every refusal with its line, and the way back to text. Covers
- * the files that share the work: config.c, config_host.c, config_reader.c, config_format.c.
+ * the files that share the work: config.c, config_host.c, config_reader.c, config_format.c. Feeds
+ * and publishing: config_feed.c.
  */
 #include "unit/core/rows.h"
 
@@ -24,7 +25,7 @@ static int parse(const char *text, struct config **ret_config, struct err *err)
 static struct config *parse_good(const char *text)
 {
 	struct config *c = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	if (parse(text, &c, &err))
 		fail_msg("%s", err.text);
@@ -149,20 +150,6 @@ static const struct bad_row {
 	{ "metrics on IPv6 without brackets", HEAD "metrics: {listen: '::1:80'}\n", "must be ADDRESS" },
 	{ "metrics on a name", HEAD "metrics: {listen: 'localhost:80'}\n", "\"localhost\" is not an" },
 
-	{ "an etcd feed is for later", HEAD "peers:\n- name: north\n  id: 3\n  feed:\n    etcd: {prefix: /x}\n",
-	  "6: peers[0].feed.etcd: this version reads dir feeds only" },
-	{ "a kubernetes feed is for later", HEAD "local: {feed: {kubernetes: {context: a}}}\n",
-	  "2: local.feed.kubernetes: this version reads dir feeds only" },
-	{ "a cilium feed is for later", HEAD "local: {feed: {cilium: {config: a}}}\n",
-	  "2: local.feed.cilium: this version reads dir feeds only" },
-	{ "a second transport is for later", HEAD "local: {feed: {dir: /a, etcd: {a: b}}}\n",
-	  "2: local.feed.etcd" },
-	{ "publish is for later", HEAD "publish: {etcd: {prefix: /x}}\n",
-	  "2: publish: this version publishes to no etcd" },
-	{ "a feed of no transport", HEAD "local: {feed: {}}\n", "2: local.feed: no transport" },
-	{ "a feed of an unknown transport", HEAD "local: {feed: {consul: x}}\n",
-	  "2: local.feed: unknown key \"consul\": known here are dir, etcd, kubernetes, cilium" },
-	{ "a feed of an empty directory", HEAD "local: {feed: {dir: ''}}\n", "2: local.feed.dir: \"\"" },
 	{ "carry unknown", HEAD "local: {carry: maybe}\n", "must be auto, yes or no" },
 	{ "peers as a map", HEAD "peers: " WEST "\n", "2: peers: must be a list" },
 	{ "a peer without a feed", HEAD "peers: [{name: west, id: 2}]\n",
@@ -185,7 +172,7 @@ static void run_bad(void **state)
 {
 	const struct bad_row *row = *state;
 	struct config *c = NULL;
-	struct err err = { "" };
+	struct err err = { 0 };
 
 	assert_int_equal(parse(row->text, &c, &err), -EINVAL);
 	assert_null(c);
@@ -225,6 +212,8 @@ static void check_defaults(const struct config *c)
 	assert_false(c->return_own_entry);
 	assert_false(c->return_peers_direct);
 	assert_int_equal(c->own.n_sources, 0);
+	assert_null(c->publish);
+	assert_int_equal(c->publish_ttl_s, 300);
 	assert_int_equal(c->n_peers, 0);
 	assert_int_equal(c->n_warnings, 0);
 }
@@ -327,7 +316,7 @@ static void check_full(const struct config *c)
 	assert_string_equal(c->peers[1].sources->dir, "/etc/xmesh/../n");
 	assert_int_equal(c->peers[2].mode4, XM_MODE_NATIVE);
 	assert_int_equal(c->peers[2].mode6, XM_MODE_NATIVE);
-	assert_int_equal(c->n_warnings, 2);
+	assert_int_equal(c->n_warnings, 0);
 }
 
 static void every_key_is_read(void **state)
@@ -337,8 +326,6 @@ static void every_key_is_read(void **state)
 	check_full(c);
 	assert_int_equal(c->own.line, 1);
 	assert_int_equal(c->peers[1].line, 22);
-	assert_string_equal(c->warnings[0],
-			    FILE_NAME ":16: remove_after has no effect in this version");
 	config_free(c);
 }
 
@@ -364,16 +351,6 @@ static void what_is_written_back_is_read_as_the_same(void **state)
 		config_free(c);
 		config_free(again);
 	}
-}
-
-static void settings_at_their_default_are_not_warned_about(void **state)
-{
-	struct config *c = parse_good(HEAD "stale_after: 300s\nremove_after: never\nmax_shrink: 50%\n"
-					   "metrics: {listen: '127.0.0.1:9964'}\nsocket_lb: auto\n");
-
-	assert_int_equal(c->n_warnings, 0);
-	assert_string_equal(c->metrics_listen, "127.0.0.1:9964");
-	config_free(c);
 }
 
 static void keys_may_stand_in_any_order(void **state)
@@ -472,7 +449,6 @@ int main(void)
 	ROWS_ADD_TEST(&rows, null_is_as_good_as_absent);
 	ROWS_ADD_TEST(&rows, every_key_is_read);
 	ROWS_ADD_TEST(&rows, what_is_written_back_is_read_as_the_same);
-	ROWS_ADD_TEST(&rows, settings_at_their_default_are_not_warned_about);
 	ROWS_ADD_TEST(&rows, keys_may_stand_in_any_order);
 	ROWS_ADD_TEST(&rows, peers_end_at_1023);
 	ROWS_ADD_TEST(&rows, globs_end_at_64);
