@@ -169,7 +169,8 @@ static __noinline int handshake_begins(struct __sk_buff *skb, const struct scene
 		/* Behind its own SYN-ACK, or that was lost between here and the pod. */
 		if (e->state == XM_SYN_ANSWERED)
 			return 0;
-		e->state = XM_SYN_RETRIED;
+		if (e->state == XM_SYN_SENT)
+			e->state = XM_SYN_RETRIED;
 		l = latency_of(s->hook, e->cluster, e->service);
 		if (l)
 			l->syn_retries++;
@@ -223,6 +224,7 @@ static __noinline int handshake_answered(const struct scene *s, __be32 ports, __
 	struct xm_latency *l;
 	struct xm_syn *e;
 	__u64 hash, took;
+	__u32 fresh;
 
 	if (!s)
 		return 0;
@@ -236,15 +238,17 @@ static __noinline int handshake_answered(const struct scene *s, __be32 ports, __
 			l->unmeasured++;
 		return 0;
 	}
-	if (!syn_is_out(e))
+	if (e->state == XM_SYN_ANSWERED)
 		return 0;
 	l = latency_of(s->hook, e->cluster, e->service);
+	/* Of one that timed out, the SYN's fate is counted. */
+	fresh = e->state != XM_SYN_TIMED_OUT;
 	/* Not when it was sent: that would ask the table a second time for each connection. */
 	if (l)
-		l->syns++;
+		l->syns += fresh;
 	if (l && reset) {
-		l->resets++;
-	} else if (l && e->state == XM_SYN_RETRIED) {
+		l->resets += fresh;
+	} else if (l && e->state != XM_SYN_SENT) {
 		l->unmeasured++;
 	} else if (l) {
 		took = bpf_ktime_get_ns() - e->sent_ns;

@@ -103,6 +103,7 @@ enum xm_syn_state {
 	XM_SYN_SENT,
 	XM_SYN_RETRIED,  /* Karn: which of them is answered cannot be told */
 	XM_SYN_ANSWERED, /* a repeated SYN-ACK, or a SYN behind it, is not counted again */
+	XM_SYN_TIMED_OUT, /* counted by the agent's sweep; repeated and answered yet, it is no new one */
 };
 
 struct xm_syn {

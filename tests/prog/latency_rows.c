@@ -16,6 +16,7 @@
 
 #include "core/defs.h"
 #include "model/latency.h"
+#include "plane/latency.h"
 #include "service_frames.h"
 #include "xmesh/latency.h"
 
@@ -29,6 +30,7 @@ struct step {
 	uint32_t older_s; /* first, what is in xm_syn gets that much older */
 	bool collide;     /* first, another connection takes all slots in use */
 	bool fill;        /* first, xm_latency gets full, but for entries of service 0 */
+	bool sweep;       /* first, the agent sweeps xm_syn */
 };
 
 /* An entry of xm_latency; kind HANDSHAKE. cluster 0 = none more. */
@@ -36,6 +38,7 @@ struct counts {
 	uint16_t cluster;
 	uint32_t service;
 	uint64_t measured, syns, syn_retries, unmeasured, resets, timeouts;
+	uint64_t swept; /* timeouts, by the agent's sweep */
 };
 
 struct scenario {
@@ -69,6 +72,9 @@ struct scenario {
 #define SYN_VIP6                                                                                   \
 	.run = FROM_A, .verdict = REDIRECT,                                                        \
 	.in = PKT(ETH(), IP6(A6, "fd00:96::1"), TCP(1000, 80, .flags = T_SYN, .seq = SYN_SEQ))
+
+/* The agent has swept what is out, after its time. */
+#define GIVEN_UP .older_s = XM_SYN_TIMEOUT_S, .sweep = true
 
 static const struct scenario scenarios[] = {
 	{ "a handshake is measured, IPv4 in the tunnel",
@@ -191,6 +197,22 @@ static const struct scenario scenarios[] = {
 	{ "nor a SYN that comes behind its SYN-ACK",
 	  { { SYN4 }, { BACK4(SYN_ACK, NEXT) }, { SYN4 }, { BACK4(SYN_ACK, NEXT) } },
 	  { { 2, .measured = 1, .syns = 1 } }, 1 },
+	{ "a SYN that timed out and is repeated is a retry, not a new connection",
+	  { { SYN4 }, { SYN4, GIVEN_UP }, { SYN4 }, { SYN4, GIVEN_UP } },
+	  { { 2, .syn_retries = 3, .swept = 1 } }, 1 },
+	{ "answered late after all: a connection without a time, counted once",
+	  { { SYN4 }, { SYN4, GIVEN_UP }, { BACK4(SYN_ACK, NEXT) }, { BACK4(SYN_ACK, NEXT) } },
+	  { { 2, .syn_retries = 1, .unmeasured = 1, .swept = 1 } }, 1 },
+	{ "and by the answer to its first SYN, of a service too",
+	  { { SYN_VIP }, { BACK4(SYN_ACK, NEXT), GIVEN_UP } },
+	  { { 2, 1, .unmeasured = 1, .swept = 1 } }, 1 },
+	{ "reset late: it was counted as a timeout",
+	  { { SYN4 }, { SYN4, GIVEN_UP }, { BACK4(T_RST | T_ACK, NEXT) }, { BACK4(SYN_ACK, NEXT) } },
+	  { { 2, .syn_retries = 1, .swept = 1 } }, 1 },
+	{ "its slot is another's for the asking, and nothing more is counted of it",
+	  { { SYN4 }, { SYN4, GIVEN_UP }, { SYN4, .collide = true, .older_s = XM_SYN_TIMEOUT_S },
+	    { BACK4(SYN_ACK, NEXT) } },
+	  { { 2, .syns = 1, .syn_retries = 1, .measured = 1, .swept = 1 } }, 1 },
 	{ "the same ports with another sequence number: another connection",
 	  { { SYN4 }, { BACK4(SYN_ACK, NEXT) },
 	    { .run = FROM_A, .verdict = REDIRECT,
@@ -294,7 +316,20 @@ static void forget(enum load load)
 
 	while (!bpf_map_get_next_key(latency, NULL, &key))
 		assert_int_equal(bpf_map_delete_elem(latency, &key), 0);
+	while (!bpf_map_get_next_key(fix_map(load, "xm_syn_timeouts"), NULL, &key))
+		assert_int_equal(bpf_map_delete_elem(fix_map(load, "xm_syn_timeouts"), &key), 0);
 	memset(slots_of(load), 0, XM_SYN_SLOTS * sizeof(struct xm_syn));
+}
+
+static void sweep(enum load load)
+{
+	struct plane plane = { .dir = "prog" };
+	struct err err;
+	size_t n;
+
+	plane.map_fd[PLANE_xm_syn] = fix_map(load, "xm_syn");
+	plane.map_fd[PLANE_xm_syn_timeouts] = fix_map(load, "xm_syn_timeouts");
+	assert_int_equal(latency_sweep_syns(&plane, fix_now_ns(), &n, &err), 0);
 }
 
 /* Change every slot in use as @step asks; the number of those. */
@@ -373,10 +408,13 @@ static int check_counts(enum load load, const struct counts *want, uint64_t took
 {
 	struct xm_latency_key key = { .cluster = want->cluster, .service = want->service,
 				      .kind = XM_LATENCY_HANDSHAKE };
+	uint64_t swept = 0;
 	struct xm_latency l;
 	int bad = 0;
 
 	read_latency(load, &key, &l);
+	bpf_map_lookup_elem(fix_map(load, "xm_syn_timeouts"), &key, &swept);
+	bad += check("timeouts of the sweep", swept, want->swept);
 	bad += check("measured", hist_count(&l.hist), want->measured);
 	bad += check("syns", l.syns, want->syns);
 	bad += check("syn_retries", l.syn_retries, want->syn_retries);
@@ -407,6 +445,8 @@ static void run_scenario(void **state)
 
 		if (step->collide || step->older_s)
 			change_slots(LOAD_FULL, step);
+		if (step->sweep)
+			sweep(LOAD_FULL);
 		if (step->fill)
 			fill_latency(LOAD_FULL);
 		filled = filled || step->fill;

@@ -18,7 +18,7 @@
 #define SERVICE_TEXT_MAX 132
 
 static const char *const kinds[XM_LATENCY_KINDS] = { "handshake", "srtt", "probe" };
-static const char *const states[] = { "free", "sent", "retried", "answered" };
+static const char *const states[] = { "free", "sent", "retried", "answered", "timed_out" };
 
 /* NULL for service 0; "#7" when nothing names it. */
 static const char *service_text(const struct mapview_out *out, uint32_t number,

@@ -283,12 +283,13 @@ int latency_write_probe(const struct plane *plane, uint32_t node, const struct x
 }
 
 /*
- * Too old, and out of the slot by us alone. A program may give the slot to a new SYN of the same cluster
- * between our look and our exchange; that SYN loses its time, as any does whose slot is taken.
+ * Too old, and counted by us alone. A program may give the slot to a new SYN of the same cluster between
+ * our look and our exchange; that SYN loses its time, as any does whose slot is taken. What timed out
+ * keeps its slot until another wants it: the next repetition, and a late answer, belong to it.
  */
 static bool take_syn(uint64_t *slot, uint64_t now_ns, struct xm_latency_key *ret_key)
 {
-	uint64_t words[SYN_WORDS], freed[SYN_WORDS];
+	uint64_t words[SYN_WORDS], taken[SYN_WORDS];
 	struct xm_syn syn;
 
 	words[SYN_STATE_WORD] = __atomic_load_n(&slot[SYN_STATE_WORD], __ATOMIC_ACQUIRE);
@@ -302,9 +303,9 @@ static bool take_syn(uint64_t *slot, uint64_t now_ns, struct xm_latency_key *ret
 		return false;
 	*ret_key = (struct xm_latency_key){ .service = syn.service, .cluster = syn.cluster,
 					    .kind = XM_LATENCY_HANDSHAKE };
-	syn.state = XM_SYN_FREE;
-	memcpy(freed, &syn, sizeof(syn));
-	return __atomic_compare_exchange_n(&slot[SYN_STATE_WORD], &words[SYN_STATE_WORD], freed[SYN_STATE_WORD],
+	syn.state = XM_SYN_TIMED_OUT;
+	memcpy(taken, &syn, sizeof(syn));
+	return __atomic_compare_exchange_n(&slot[SYN_STATE_WORD], &words[SYN_STATE_WORD], taken[SYN_STATE_WORD],
 					   false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 

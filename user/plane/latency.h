@@ -33,7 +33,7 @@ int latency_read_programs(const struct plane *plane, struct xm_hist *ret_hists, 
 /* Write the entry of @node, or with @stat NULL remove it; the agent alone. */
 int latency_write_probe(const struct plane *plane, uint32_t node, const struct xm_probe_stat *stat,
 			struct err *err);
-/* Take SYNs that are older than XM_SYN_TIMEOUT_S out of xm_syn and count them. The agent alone. */
+/* Count SYNs in xm_syn that are older than XM_SYN_TIMEOUT_S, each once. The agent alone. */
 int latency_sweep_syns(const struct plane *plane, uint64_t now_ns, size_t *ret_timeouts, struct err *err);
 /*
  * Entries of services and clusters that are no more: @keep tells. Their counts are gone with them. *ret_kept:

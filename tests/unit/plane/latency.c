@@ -292,14 +292,16 @@ static void old_syns_are_counted_once(void **state)
 	assert_int_equal(sweep(&plane, over), 3);
 	assert_int_equal(timeouts_of(&plane, 5, 6), 2);
 	assert_int_equal(timeouts_of(&plane, 5, 0), 1);
-	assert_int_equal(syn_at(&plane, 0).state, XM_SYN_FREE);
-	assert_int_equal(syn_at(&plane, 1).state, XM_SYN_FREE);
+	assert_int_equal(syn_at(&plane, 0).state, XM_SYN_TIMED_OUT);
+	assert_int_equal(syn_at(&plane, 0).tag, 9);
+	assert_int_equal(syn_at(&plane, 1).state, XM_SYN_TIMED_OUT);
 	assert_int_equal(syn_at(&plane, 2).state, XM_SYN_ANSWERED);
 	assert_int_equal(syn_at(&plane, 4).state, XM_SYN_SENT);
 	assert_int_equal(syn_at(&plane, 5).state, XM_SYN_SENT);
-	assert_int_equal(syn_at(&plane, XM_SYN_SLOTS - 1).state, XM_SYN_FREE);
+	assert_int_equal(syn_at(&plane, 3).state, XM_SYN_FREE);
+	assert_int_equal(syn_at(&plane, XM_SYN_SLOTS - 1).state, XM_SYN_TIMED_OUT);
 	assert_int_equal(sweep(&plane, over), 0);
-	assert_int_equal(sweep(&plane, over + 1), 1);
+	assert_int_equal(sweep(&plane, over + S - 1), 1);
 	assert_int_equal(timeouts_of(&plane, 5, 6), 3);
 	end(&plane);
 }
