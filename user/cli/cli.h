@@ -111,6 +111,7 @@ enum cli_exit cmd_feed_list(struct cli *cli);
 enum cli_exit cmd_feed_check(struct cli *cli);
 enum cli_exit cmd_feed_diff(struct cli *cli);
 enum cli_exit cmd_explain(struct cli *cli);
+enum cli_exit cmd_doctor(struct cli *cli);
 enum cli_exit cmd_latency(struct cli *cli);
 enum cli_exit cmd_metrics(struct cli *cli);
 enum cli_exit cmd_monitor(struct cli *cli);

@@ -77,6 +77,11 @@ const struct cli_cmd cli_cmds[] = {
 	{ "feed diff", "PATH [CLUSTER]", "Show what a proposed feed would change in the live tables",
 	  "Without CLUSTER: the cluster whose configured feed PATH is, else the one whose nodes it has.",
 	  cmd_feed_diff, 1, 2, { { 0 } } },
+	{ "doctor", "", "Look at everything that xmesh depends on and name the first thing that is wrong",
+	  "Kernel, clock, agent, hooks, firewall, each feed from DNS to its objects, and how large packets to\n"
+	  "each node may be. Sends echoes to the nodes and connects to the feeds; changes nothing. The exit\n"
+	  "status is 1 if anything is bad.",
+	  cmd_doctor, 0, 0, { { "peer", "CLUSTER", NULL, "Packet sizes to the nodes of this cluster only, but to all of them" } } },
 	{ "explain", "SRC[:PORT] DST[:PORT][/PROTO]", "Show what would become of a packet, step by step, and which feed decides it",
 	  "Runs the attached programs' code on that packet with BPF_PROG_TEST_RUN: nothing is sent, no counter and no\n"
 	  "flow changes. PROTO is tcp, udp, sctp or icmp; without PORT an ICMP echo. SRC is a pod of this node, an\n"
