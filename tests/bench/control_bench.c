@@ -217,7 +217,7 @@ int main(void)
 {
 	struct service *services[N_SERVICES];
 	char bpffs[] = "/tmp/xmesh-bench-XXXXXX";
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct plane plane;
 	int code;
 

@@ -317,7 +317,7 @@ static int visit(struct hunt *hunt, struct seen *seen, const char *pid, struct e
  */
 static int visit_all(struct hunt *hunt, struct err *err)
 {
-	struct err first = { "" };
+	struct err first = { .text = "" };
 	struct seen seen = { 0 };
 	struct dirent *entry;
 	int code, ret = 0;

@@ -266,7 +266,7 @@ static int note_refusal(struct sync_result *result, size_t n, const char *why, b
 static int run(struct nl *nl, uint32_t device, const struct sync_plan *plan, bool dry_run,
 	       struct sync_result *result, struct err *err)
 {
-	struct err why = { "" };
+	struct err why = { .text = "" };
 	size_t refused = 0;
 	int code;
 

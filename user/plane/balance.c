@@ -98,7 +98,7 @@ static int bring(struct balance *b, const struct service *const *services, size_
 {
 	struct balance_result result = { 0 };
 	struct balance_plan plan = { 0 };
-	struct err why = { "" };
+	struct err why = { .text = "" };
 	bool follows = changes && !changes->listed && changes->from && b->at == changes->from && !b->stale;
 	int code = 0, applied = 0;
 

@@ -102,7 +102,7 @@ static void run_good(void **state)
 {
 	const struct good_row *row = *state;
 	struct doc_set *set;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	char *tree;
 
 	if (doc_parse(row->in, strlen(row->in), "f", &set, &err))
@@ -190,7 +190,7 @@ static void run_bad(void **state)
 	size_t len = row->len ? row->len : strlen(row->in);
 	/* On the heap and no byte longer, so that ASan sees a read past the end. */
 	char *copy = malloc(len);
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	memcpy(copy, row->in, len);
 	assert_int_equal(doc_parse(copy, len, "f", &set, &err), -EINVAL);
@@ -230,7 +230,7 @@ static void depth_64_is_read_and_65_refused(void **state)
 		char *fits = nest(DOC_MAX_DEPTH, begins[i], '[', ']');
 		char *deeper = nest(DOC_MAX_DEPTH + 1, begins[i], '[', ']');
 		char *abyss = nest(1000000, begins[i], '[', ']');
-		struct err err = { "" };
+		struct err err = { .text = "" };
 
 		assert_int_equal(parse(fits, &err), 0);
 		assert_int_equal(parse(deeper, &err), -EINVAL);
@@ -308,7 +308,7 @@ static void a_scalar_may_have_one_mebibyte_and_no_more(void **state)
 		for (size_t more = 0; more < 2; more++) {
 			size_t head = strlen(forms[i][0]), body = DOC_MAX_SCALAR + more;
 			char *text = calloc(1, head + body + 8);
-			struct err err = { "" };
+			struct err err = { .text = "" };
 
 			memcpy(text, forms[i][0], head);
 			memset(text + head, 'x', body);

@@ -166,7 +166,7 @@ static void service(void **state)
 {
 	const struct service_row *row = *state;
 	struct snapshot *s = NULL;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	char text[512];
 
 	if (decode(row->text, &s, &err))
@@ -230,7 +230,7 @@ static void slice(void **state)
 {
 	const struct service_row *row = *state;
 	struct snapshot *s = NULL;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	char text[512];
 
 	if (decode(row->text, &s, &err))
@@ -292,7 +292,7 @@ static void edge(void **state)
 
 	for (int n = row->limit; n <= row->limit + 1; n++) {
 		struct snapshot *s = NULL;
-		struct err err = { "" };
+		struct err err = { .text = "" };
 		size_t len = sprintf(text, "%s", row->before);
 		int rc;
 

@@ -259,7 +259,7 @@ static int learn(const struct tables_row *row, const uint32_t *stack, size_t n_s
 	struct xm_addr owns[ARRAY_SIZE(own)];
 	struct net_tables t = { .links = all, .neighs = neighs, .fdb = fdb, .routes = routes,
 				.subnets = nets, .n_subnets = ARRAY_SIZE(subnets), .own = owns };
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	size_t n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
@@ -406,7 +406,7 @@ static int learn_many(size_t n_pods, size_t n_ifaces, struct pods **ret_pods, st
 static void limits_are_named_at_their_edge(void **state)
 {
 	struct pods *pods = NULL;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	assert_int_equal(learn_many(XM_MAX_PODS, 1, &pods, &err), 0);
 	assert_int_equal(pods->n_pods, XM_MAX_PODS);

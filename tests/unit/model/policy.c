@@ -61,7 +61,7 @@ static void format(bool numbers, const struct service_object *s, char *buf, size
 static void check(const struct row *row, bool numbers)
 {
 	struct service_object s = { .n_prefer = 77, .n_weights = 77 };
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	char buf[128];
 	int rc = parse(numbers, row->text, &s, &err);
 
@@ -97,7 +97,7 @@ static void limit(bool numbers)
 {
 	for (int n = SNAPSHOT_MAX_TIERS; n <= SNAPSHOT_MAX_TIERS + 1; n++) {
 		struct service_object s = {};
-		struct err err = { "" };
+		struct err err = { .text = "" };
 		char text[2048] = "", buf[16];
 
 		for (int i = 0; i < n; i++)

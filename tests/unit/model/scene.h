@@ -200,7 +200,7 @@ static inline int build(const struct scene *scene, struct wanted **ret_wanted, s
 static inline struct wanted *built(const struct scene *scene)
 {
 	struct wanted *w = NULL;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	if (build(scene, &w, &err))
 		fail_msg("%s", err.text);

@@ -26,7 +26,8 @@ static struct port_object *ports_of(size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "p%zu", i);
-		ports[i] = (struct port_object){ xm_port_name_hash(name), i + 1, IPPROTO_TCP };
+		ports[i] = (struct port_object){ .name = xm_port_name_hash(name), .port = i + 1,
+						.proto = IPPROTO_TCP };
 	}
 	return ports;
 }
@@ -73,7 +74,7 @@ static struct snapshot *many(size_t n_services, size_t vips, size_t ports, size_
 static void check(struct snapshot *fits, struct snapshot *beyond, const char *limit)
 {
 	struct scene scene = { .snapshots = { fits, NULL, NULL } };
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct services *s;
 	uint64_t version;
 	size_t n, after;

@@ -39,7 +39,7 @@ static inline struct snapshot *decode_text(const char *text, size_t len)
 	struct doc_set *set;
 	struct decoder *d;
 	struct snapshot *s;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	if (doc_parse(text, len, "f", &set, &err))
 		fail_msg("%s", err.text);
@@ -146,7 +146,7 @@ static inline const char *targets_text(const struct service *v, const struct ser
 static inline struct services *fresh(const struct scene *scene)
 {
 	struct services *s;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	assert_int_equal(services_new(&s), 0);
 	if (services_update(s, &scene->input, &err))

@@ -77,7 +77,7 @@ static int build_large(size_t n, const struct fact_number *numbers, size_t n_num
 static void nodes_end_at_65535_ours_included(void **state)
 {
 	struct wanted *w = NULL;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	assert_int_equal(build_large(XM_MAX_NODES - 2, NULL, 0, &w, &err), 0);
 	assert_int_equal(w->n_names, XM_MAX_NODES - 1);

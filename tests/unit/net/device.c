@@ -21,7 +21,7 @@ static struct device_config config(void)
 static void the_device_is_made_once_and_changed_in_place(void **state)
 {
 	struct device_config c = config();
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	uint32_t first, again;
 	struct nl *nl;
 
@@ -84,7 +84,7 @@ static void what_is_not_ours_is_refused(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
 		struct device_config c = config();
-		struct err err = { "" };
+		struct err err = { .text = "" };
 		uint32_t ifindex = 77;
 		struct nl *nl;
 
@@ -106,7 +106,7 @@ static void a_port_held_by_a_program_is_refused_and_leaves_nothing_behind(void *
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = __builtin_bswap16(8492) };
 	struct device_config c = config();
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	auto_close int fd = -1;
 	uint32_t ifindex;
 	struct nl *nl;
@@ -124,7 +124,7 @@ static void a_port_held_by_a_program_is_refused_and_leaves_nothing_behind(void *
 static void a_half_made_device_is_adopted(void **state)
 {
 	struct device_config c = config();
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	uint32_t ifindex;
 	struct nl *nl;
 
@@ -156,7 +156,7 @@ static void the_guard_is_called_while_the_device_is_down(void **state)
 {
 	struct guarded g = { .code = -EPERM };
 	struct device_config c = config();
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	uint32_t ifindex;
 	struct nl *nl;
 

@@ -17,7 +17,7 @@
 
 static char *load(const char *name)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	char path[512], *text;
 	size_t len;
 

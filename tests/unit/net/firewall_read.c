@@ -18,7 +18,7 @@ static size_t count(const struct firewall_report *r, const char *word)
 
 static void read_rules(struct firewall_report *ret_report)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	if (firewall_read("xmesh0", ret_report, &err))
 		fail_msg("%s", err.text);
@@ -74,7 +74,7 @@ static void nftables_and_legacy_tables_are_read_beside_it(void **state)
 static void without_privileges_it_says_so(void **state)
 {
 	struct firewall_report r;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	int status;
 	pid_t pid;
 

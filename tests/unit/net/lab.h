@@ -71,7 +71,7 @@ static inline void __attribute__((format(printf, 1, 2))) lab_run(const char *fmt
 static inline struct xm_addr lab_addr(const char *text)
 {
 	struct xm_addr addr = { 0 };
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	if (text && addr_parse(text, &addr, &err))
 		fail_msg("%s", err.text);
@@ -81,7 +81,7 @@ static inline struct xm_addr lab_addr(const char *text)
 static inline struct xm_prefix lab_prefix(const char *text)
 {
 	struct xm_prefix prefix = { 0 };
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	if (prefix_parse(text, &prefix, &err))
 		fail_msg("%s", err.text);

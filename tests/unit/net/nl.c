@@ -38,7 +38,7 @@ static int refuse(const struct nlmsghdr *nlh, void *data)
 
 static void a_dump_is_run_to_its_end(void **state)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	union request req;
 	struct nl *nl;
 	int n = 0;
@@ -61,7 +61,7 @@ static void a_dump_is_run_to_its_end(void **state)
 
 static void an_error_bears_the_kernels_words(void **state)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct rtmsg *rtm;
 	union request req;
 	struct nl *nl;

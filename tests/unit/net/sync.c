@@ -43,7 +43,7 @@ static void node_up(struct node *node, int n)
 				   .mac = { 0x02, 0x78, 192, 0, 2, (__u8)n },
 				   .mtu = 1450,
 				   .instance = "default" };
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	lab_enter(node->ns);
 	lab_run("ip link set lo up && ip link add pod0 type veth peer name pod1 && "
@@ -111,7 +111,7 @@ static void want(struct tables *t, const struct node *node, int self, int peer, 
 
 static void sync_node(struct node *node, struct tables *t, bool dry_run, struct sync_result *result)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	lab_enter(node->ns);
 	if (sync_kernel(node->nl, &t->wanted, node->device, dry_run, result, &err))
@@ -175,7 +175,7 @@ static void packets_reach_pods_and_nodes_over_every_combination(void **state)
 static void another_attribute_replaces_and_what_is_not_wanted_goes(void **state)
 {
 	struct node nodes[2];
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct tables t;
 
 	lab_up(nodes);
@@ -215,7 +215,7 @@ static void pods_alone_look_into_our_table(void **state)
 {
 	struct wanted_krule krules[2];
 	struct wanted_kroute swap;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct node nodes[2];
 	struct tables t;
 

@@ -9,7 +9,7 @@
 
 static struct nl *enter_and_open(void)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct nl *nl;
 
 	close(lab_new());
@@ -25,7 +25,7 @@ static struct nl *enter_and_open(void)
 
 static struct net_tables *read_tables(struct nl *nl)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct net_tables *t;
 
 	if (tables_read(nl, &t, &err))
@@ -142,7 +142,7 @@ static void addresses_are_the_global_ones_that_are_ours_for_good(void **state)
 {
 	struct xm_addr want4 = lab_addr("192.0.2.1"), want6 = lab_addr("2001:db8::1"), *addrs;
 	struct nl *nl = enter_and_open();
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	size_t n;
 
 	lab_run("ip addr add 169.254.7.7/16 dev veth1");
@@ -189,7 +189,7 @@ static void paths_are_as_the_kernel_would_send(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		struct xm_addr dst = lab_addr(paths[i].dst);
 		struct nl *nl = enter_and_open();
-		struct err err = { "" };
+		struct err err = { .text = "" };
 		struct fact_path path;
 
 		print_message("%s\n", paths[i].holds);
@@ -209,7 +209,7 @@ static void foreign_prefixes_are_all_but_ours_default_and_loopback(void **state)
 	static const char *const want[] = { "2001:db8::/64", "192.0.2.0/24", "10.9.0.0/16" };
 	struct nl *nl = enter_and_open();
 	struct xm_prefix *prefixes;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	size_t n, hits = 0;
 
 	lab_run("ip route add 10.9.0.0/16 via 192.0.2.9 proto bird && "
@@ -248,7 +248,7 @@ static void an_address_is_resolved_on_demand(void **state)
 	struct xm_addr v4 = lab_addr("10.1.0.2"), v6 = lab_addr("fd00::2");
 	int pod = lab_new(), host;
 	struct nl *nl = enter_and_open();
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	lab_run("ip link set peer1 netns /proc/%d/fd/%d", getpid(), pod);
 	lab_run("ip route add 10.1.0.2 dev veth1 && ip -6 route add fd00::2 dev veth1");

@@ -60,7 +60,7 @@ static void run_for(struct seen *seen, uint64_t ms)
 
 static struct watch *start(struct seen *seen, const char *before)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct watch *watch;
 
 	close(lab_new());
