@@ -66,9 +66,9 @@ name_of() { # name_of FILE: unit tests have their folder before it
 }
 
 # Unit tests have namespaces of their own and wait more than they compute: as many at a time as there
-# are processors. The others measure losses and times and have the machine to themselves.
-jobs=1
-[ "$kind" != unit ] || jobs=$(nproc)
+# are processors. So do scripts that say so in a line of their own; the others measure losses and
+# times and have the machine to themselves.
+runs_beside_others() { [ "$kind" = unit ] || grep -qs '^# Runs beside others' "$1"; }
 
 start_file() {
 	local file=$1 out start=$SECONDS rc=0
@@ -128,19 +128,20 @@ judge_file() {
 	echo "     $kind/$name: $seconds s"
 }
 
-if [ "$jobs" = 1 ]; then
-	for file; do
-		start_file "$file"
-		judge_file "$file"
-	done
-else
-	for file; do
-		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
-		start_file "$file" &
-	done
-	wait
-	for file; do judge_file "$file"; done
-fi
+many=() alone=()
+for file; do
+	if runs_beside_others "$file"; then many+=("$file"); else alone+=("$file"); fi
+done
+for file in ${many+"${many[@]}"}; do
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+	start_file "$file" &
+done
+wait
+for file in ${many+"${many[@]}"}; do judge_file "$file"; done
+for file in ${alone+"${alone[@]}"}; do
+	start_file "$file"
+	judge_file "$file"
+done
 if [ $((passed + failed + skipped)) = 0 ]; then
 	echo "FAIL $kind: no test ran"
 	failed=1 status=1

@@ -3,6 +3,7 @@
 # badinput.sh: bad configurations and feeds, through the command line of the build under ASan and
 # UBSan: each is refused with exit status 1, file and (where there is one) line, within seconds and
 # within bounded memory. No privileges needed; what a live agent does then is in feeds.sh.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # bridge.sh: pods behind a bridge CNI: learned from the bridge's neighbours and its FDB, reached by
 # the fast path, kept when neighbours go stale, followed when a pod moves to another port.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # cli.sh: every command on a live node, with the agent and without, for people and as JSON; exit
 # statuses; what it says without root and without anything pinned.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # dashboards.sh: the Grafana dashboard and the alert rules of packaging/ use metrics and labels that a node
 # exports, the rules are sound and fire on what they are for, and name commands that there are.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # detach.sh: two bare-metal hosts with no agent: apply, attach, endpoint add, detach; and that
 # `detach --all --purge` leaves no link, pin, route, rule, qdisc, neighbour or device behind.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

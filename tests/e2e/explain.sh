@@ -3,6 +3,7 @@
 # explain.sh: `xmesh explain` says of a packet what the attached programs then do with it, names the
 # feed that decided, and leaves every map as it was. Where the programs themselves are at fault:
 # tests/prog.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -3,6 +3,7 @@
 # feeds.sh: each way in which a feed's files change (edited, git-sync's symlink, a ConfigMap's
 # ..data, git checkout in place) is taken over within a second, all or nothing; what is bad
 # changes nothing and is reported.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # firewall.sh: beside the rules that nodes really have (MASQUERADE, FORWARD policy DROP, a drop of
 # ctstate INVALID) the fast path works; its exceptions work or status names the rule in the way.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # foreign.sh: the peer is a plain Linux VXLAN device with static routes, no xmesh there, so that
 # the wire format is honest: inner IPv4 and IPv6 over outer IPv4 and IPv6.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # metrics.sh: what the agent answers on metrics.listen: /metrics by promtool, /healthz, and what it
 # refuses. The page: tests/e2e/page.sh.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

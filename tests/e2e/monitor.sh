@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # monitor.sh: what `xmesh monitor` shows of drops, flows, feeds and nodes, what it filters, and what it
 # says of events that it did not get.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # page.sh: the agent's page in headless Chromium, on a phone's screen, inside the agent's own network
 # namespace: nothing else can be reached from there.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

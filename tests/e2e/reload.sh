@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # reload.sh: what a changed configuration does to running agents on SIGHUP: XDP switched through its
 # modes under a ping, a peer taken out and put back, a peer's mode and the tunnel's family changed.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # security.sh: who is believed: strangers, peers that speak for others, pods that use addresses of
 # others, unencapsulated packets of tunnel peers: dropped, counted by reason; and what must pass.
+# Runs beside others.
 set -eu
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
