@@ -2,6 +2,7 @@
 /* Status objects: metav1.Status of the Kubernetes API. */
 #include "feed/kube_status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -72,4 +73,30 @@ unsigned int kube_status_retry_after(const char *line, size_t len)
 	for (; i < len && line[i] >= '0' && line[i] <= '9'; i++)
 		seconds = MIN(seconds * 10 + (unsigned int)(line[i] - '0'), (unsigned int)MAX_RETRY_S);
 	return i < len && line[i] != '\r' && line[i] != ' ' ? 0 : seconds;
+}
+
+int kube_status_sentence(const struct kube_status *said, int status, const char *server,
+			 const char *resource, struct err *err)
+{
+	switch (status) {
+	case 401:
+		return err_set(err, -EACCES,
+			       "%s does not know us (HTTP 401): the token or certificate of the "
+			       "kubeconfig is not valid there, or no longer: make a new one",
+			       server);
+	case 403:
+		return err_set(err, -EACCES,
+			       "%s does not let us read %s (HTTP 403: %s): give the account get, list "
+			       "and watch on %s (packaging/rbac.yaml)",
+			       server, resource, said->message, resource);
+	case 404:
+		return err_set(err, -ENOENT,
+			       "%s has no %s (HTTP 404): is it a Kubernetes API server?", server,
+			       resource);
+	case 429:
+		return err_set(err, -EBUSY, "%s has too much to do (HTTP 429)", server);
+	default:
+		return err_set(err, -EPROTO, "%s does not answer for %s: HTTP %d%s%s", server, resource,
+			       status, *said->message ? ": " : "", said->message);
+	}
 }

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "core/err.h"
+
 #define KUBE_MAX_STATUS (64u * 1024)
 
 struct kube_status {
@@ -16,6 +18,12 @@ struct kube_status {
 
 /* Whatever @text is; the server's words are cleaned of what is no plain text. */
 void kube_status_read(const char *text, size_t len, struct kube_status *ret_status);
+/*
+ * What HTTP @status of @server for @resource means and what to do. Returns -EACCES, -ENOENT, -EBUSY or
+ * -EPROTO.
+ */
+int kube_status_sentence(const struct kube_status *said, int status, const char *server,
+			 const char *resource, struct err *err);
 /* The header Retry-After in seconds, out of a header line; 0 = another one, or a date. */
 unsigned int kube_status_retry_after(const char *line, size_t len);
 
