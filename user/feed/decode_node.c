@@ -154,36 +154,13 @@ static int label(const struct object *o, const char *key, char *buf, size_t size
 	return 0;
 }
 
-/* Room for one more node. Grows by doubling: a snapshot may hold tens of thousands. */
-static struct node_object *new_node(struct snapshot *s)
-{
-	struct node_object *more;
-
-	if (!(s->n_nodes & (s->n_nodes - 1))) {
-		more = reallocarray(s->nodes, s->n_nodes ? 2 * s->n_nodes : 1, sizeof(*more));
-		if (!more)
-			return NULL;
-		s->nodes = more;
-	}
-	memset(&s->nodes[s->n_nodes], 0, sizeof(*s->nodes));
-	return &s->nodes[s->n_nodes++];
-}
-
 int decode_node(const struct object *o, struct err *err)
 {
-	struct snapshot *s = o->snapshot;
-	struct node_object *node;
+	struct node_object *node = &o->piece->node;
 	int rc;
 
-	if (s->n_nodes == SNAPSHOT_MAX_NODES)
-		return object_error(o, -ENOSPC, err, "more than %d nodes", SNAPSHOT_MAX_NODES);
-	node = new_node(s);
-	if (!node)
-		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(node->name, o->name, strlen(o->name) + 1);
 	strncpy(node->source, o->where, sizeof(node->source) - 1);
-	s->counts.nodes++;
-
 	rc = cidrs(o, node, err);
 	if (!rc)
 		rc = addresses(o, node, err);

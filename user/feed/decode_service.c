@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Service, ServiceExport, ServiceImport into one object per namespace and name, whichever comes
- * first. A bad annotation is warned about and not in force: it must not take the feed down.
+ * Service, ServiceExport, ServiceImport: what each says. A bad annotation is warned about and not in
+ * force: it must not take the feed down. Not for: putting those of one name together (feed/store.h).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -81,6 +81,25 @@ static int add_addrs(const struct object *o, const struct doc *list, const char 
 	return rc;
 }
 
+/* "#1a2b3c4d", which no Kubernetes port is called, is a name of which only the hash is known. */
+static int port_name(const char *text, struct port_object *port)
+{
+	char *end;
+
+	if (text && *text == '#' && strlen(text) == 9) {
+		port->name = strtoul(text + 1, &end, 16);
+		if (!*end)
+			return 0;
+	}
+	port->name = xm_port_name_hash(text ? text : "");
+	if (text && *text) {
+		port->text = strdup(text);
+		if (!port->text)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int decode_ports(const struct object *o, const struct doc *list, const char *what, bool may_lack_port,
 		 struct port_object **ports, size_t *n, struct err *err)
 {
@@ -90,8 +109,7 @@ int decode_ports(const struct object *o, const struct doc *list, const char *wha
 	for (uint32_t i = 0; !rc && list && i < list->n; i++) {
 		const struct doc *p = list->items[i], *port = doc_get(p, "port");
 		const struct doc *target = doc_get(p, "targetPort");
-		const char *name = doc_text(doc_get(p, "name"));
-		struct port_object one = { .name = xm_port_name_hash(name ? name : "") };
+		struct port_object one = {};
 
 		if (p->type != DOC_MAP || (!may_lack_port && doc_is_null(port)))
 			return object_error(o, -EINVAL, err, "%s[%u] has no port", what, i);
@@ -110,41 +128,28 @@ int decode_ports(const struct object *o, const struct doc *list, const char *wha
 		if (vec_grow(ports, *n, sizeof(**ports)))
 			return err_set(err, -ENOMEM, "out of memory");
 		one.port = doc_is_null(port) ? 0 : port->integer;
+		rc = port_name(doc_text(doc_get(p, "name")), &one);
+		if (rc)
+			return err_set(err, rc, "out of memory");
 		(*ports)[(*n)++] = one;
 	}
 	return rc;
 }
 
-/* The object of this namespace and name. -ENOMEM. */
-static int object_of(const struct object *o, struct service_facts *facts,
-		     struct service_object **ret_service, struct err *err)
+static int name_service(const struct object *o, struct service_object *s)
 {
-	struct snapshot *s = o->snapshot;
+	/* No DNS label can be that long, so no Service of that name is there to be found. */
+	if (strlen(o->name) >= sizeof(s->name)) {
+		int rc = object_warn(o, "its name is longer than 63 bytes: not used");
 
-	if (!facts->place) {
-		struct service_object *new;
-
-		if (vec_grow(&s->services, s->n_services, sizeof(*s->services)))
-			return err_set(err, -ENOMEM, "out of memory");
-		new = &s->services[s->n_services];
-		memset(new, 0, sizeof(*new));
-		snprintf(new->space, sizeof(new->space), "%s", o->space);
-		snprintf(new->name, sizeof(new->name), "%.63s", o->name);
-		snprintf(new->source, sizeof(new->source), "%.255s", o->where);
-		new->shared = true;
-		facts->place = ++s->n_services;
+		piece_drop(o->piece);
+		return rc ? rc : 1;
 	}
-	*ret_service = &s->services[facts->place - 1];
+	snprintf(s->space, sizeof(s->space), "%s", o->space);
+	snprintf(s->name, sizeof(s->name), "%.63s", o->name);
+	snprintf(s->source, sizeof(s->source), "%.255s", o->where);
+	s->shared = true;
 	return 0;
-}
-
-/* No DNS label can be that long, so no Service of that name is there to be found. */
-static bool too_long(const struct object *o, int *ret_rc)
-{
-	if (strlen(o->name) < sizeof(((struct service_object *)0)->name))
-		return false;
-	*ret_rc = object_warn(o, "its name is longer than 63 bytes: not used");
-	return true;
 }
 
 /* The value of @key, else of @cilium; *ret_key is the one that was found. */
@@ -190,7 +195,7 @@ static int not_in_force(const struct object *o, const char *key, const char *tex
 static int policy(const struct object *o, struct service_object *s, struct err *err)
 {
 	const char *key, *text;
-	struct err why = { "" };
+	struct err why = { .text = "" };
 	int rc;
 
 	rc = flag(o, "xmesh.io/shared", "service.cilium.io/shared", &s->shared, err);
@@ -222,7 +227,7 @@ static int policy(const struct object *o, struct service_object *s, struct err *
 }
 
 /* xmesh.io/global, if it is there, else service.cilium.io/global. */
-static int is_global(const struct object *o, int *ret_global, struct err *err)
+static int is_global(const struct object *o, bool *ret_global, struct err *err)
 {
 	const char *key = SERVICE_GLOBAL, *text;
 	int rc;
@@ -239,12 +244,6 @@ static int is_global(const struct object *o, int *ret_global, struct err *err)
 		return object_warn(o, "annotation %s is \"%.32s\": only \"true\" makes it global",
 				   key, text);
 	return 0;
-}
-
-static void count_global(const struct object *o, const struct service_facts *facts)
-{
-	o->snapshot->counts.global_services +=
-		facts->seen && !facts->nowhere && (facts->annotated || facts->exported);
 }
 
 static int affinity(const struct object *o, const struct doc *spec, uint32_t *ret_s, struct err *err)
@@ -304,22 +303,16 @@ static int service_vips(const struct object *o, const struct doc *spec, struct s
 	return rc;
 }
 
-int decode_service(const struct object *o, struct service_facts *facts, struct err *err)
+int decode_service(const struct object *o, struct err *err)
 {
 	const struct doc *spec = doc_get(o->doc, "spec"), *publish;
 	const char *type = doc_text(doc_get(spec, "type"));
-	struct service_object *s;
+	struct service_object *s = &o->piece->service;
 	int rc;
 
-	if (too_long(o, &rc))
-		return rc;
-	rc = object_of(o, facts, &s, err);
+	rc = name_service(o, s);
 	if (rc)
-		return rc;
-	/* An import may have filled its own in; the Service's count. */
-	s->n_ports = 0;
-	free(take(s->ports));
-	snprintf(s->source, sizeof(s->source), "%.255s", o->where);
+		return rc < 0 ? err_set(err, rc, "out of memory") : 0;
 	rc = service_vips(o, spec, s, err);
 	if (!rc)
 		rc = decode_ports(o, doc_get(spec, "ports"), "spec.ports", false, &s->ports, &s->n_ports,
@@ -327,70 +320,44 @@ int decode_service(const struct object *o, struct service_facts *facts, struct e
 	if (!rc)
 		rc = affinity(o, spec, &s->affinity_s, err);
 	if (!rc)
-		rc = is_global(o, &facts->annotated, err);
+		rc = is_global(o, &s->global, err);
 	if (!rc)
 		rc = policy(o, s, err);
 	if (!rc && type && !strcmp(type, "ExternalName")) {
-		facts->nowhere = 1;
-		if (facts->annotated)
+		o->piece->nowhere = true;
+		if (s->global)
 			rc = object_warn(o, "is an ExternalName: it has no backends, so it is not global");
+		s->global = false;
 	}
 	if (rc)
 		return rc;
 	publish = doc_get(spec, "publishNotReadyAddresses");
 	s->publish_not_ready = publish && publish->type == DOC_BOOL && publish->integer;
 	s->has_service = true;
-	s->global = !facts->nowhere && (facts->annotated || facts->exported);
-	facts->seen = 1;
-	o->snapshot->counts.services++;
-	count_global(o, facts);
 	return 0;
 }
 
-int decode_export(const struct object *o, struct service_facts *facts, struct err *err)
+int decode_export(const struct object *o, struct err *err)
 {
-	struct service_object *s;
-	int rc;
+	int rc = name_service(o, &o->piece->service);
 
-	o->snapshot->counts.service_exports++;
-	if (too_long(o, &rc))
-		return rc;
-	rc = object_of(o, facts, &s, err);
-	if (rc)
-		return rc;
-	facts->exported = 1;
-	s->global = !facts->nowhere;
-	if (!facts->annotated)
-		count_global(o, facts);
-	return 0;
+	return rc < 0 ? err_set(err, rc, "out of memory") : 0;
 }
 
-int decode_import(const struct object *o, struct service_facts *facts, struct err *err)
+int decode_import(const struct object *o, struct err *err)
 {
 	const struct doc *spec = doc_get(o->doc, "spec");
 	const char *type = doc_text(doc_get(spec, "type"));
-	bool headless = type && !strcmp(type, "Headless");
-	auto_free struct port_object *ports = NULL;
-	struct service_object *s;
-	size_t n = 0;
+	struct service_object *s = &o->piece->service;
 	int rc;
 
-	if (too_long(o, &rc))
-		return rc;
-	rc = object_of(o, facts, &s, err);
-	if (!rc)
-		rc = add_addrs(o, doc_get(spec, "ips"), "spec.ips", headless ? NULL : s,
-			       XM_VIP_CLUSTERSET_IP, err);
-	if (!rc)
-		rc = decode_ports(o, doc_get(spec, "ports"), "spec.ports", false, &ports, &n, err);
+	rc = name_service(o, s);
 	if (rc)
-		return rc;
-	s->imported = !headless;
-	if (!s->has_service) {
-		s->headless = headless;
-		s->ports = take(ports);
-		s->n_ports = n;
-	}
-	o->snapshot->counts.service_imports++;
-	return 0;
+		return rc < 0 ? err_set(err, rc, "out of memory") : 0;
+	s->headless = type && !strcmp(type, "Headless");
+	s->imported = !s->headless;
+	rc = add_addrs(o, doc_get(spec, "ips"), "spec.ips", s->headless ? NULL : s,
+		       XM_VIP_CLUSTERSET_IP, err);
+	return rc ? rc : decode_ports(o, doc_get(spec, "ports"), "spec.ports", false, &s->ports,
+				      &s->n_ports, err);
 }

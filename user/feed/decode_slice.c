@@ -6,13 +6,10 @@
 
 #include "core/addr.h"
 #include "core/defs.h"
-#include "core/vec.h"
 #include "feed/decode_object.h"
 
 #define SLICE_SERVICE "kubernetes.io/service-name"
 #define SLICE_IMPORTED "multicluster.kubernetes.io/service-name"
-
-enum { READY, NOT_READY, TERMINATING };
 
 /* Absent and null have the API's meaning, @absent. */
 static int condition(const struct object *o, const struct doc *conditions, const char *key,
@@ -71,14 +68,6 @@ static int decode_endpoint(const struct object *o, const struct doc *endpoint, b
 	return 0;
 }
 
-static void free_slice(struct slice_object *slice)
-{
-	for (size_t i = 0; i < slice->n_endpoints; i++)
-		free(slice->endpoints[i].node);
-	free(slice->endpoints);
-	free(slice->ports);
-}
-
 static int name_slice(const struct object *o, struct slice_object *slice, struct err *err)
 {
 	const struct doc *label = doc_get(o->labels, SLICE_SERVICE);
@@ -89,11 +78,12 @@ static int name_slice(const struct object *o, struct slice_object *slice, struct
 				    "label " SLICE_SERVICE " is not a text of at most 63 bytes");
 	snprintf(slice->space, sizeof(slice->space), "%s", o->space);
 	snprintf(slice->service, sizeof(slice->service), "%s", text ? text : "");
-	return 0;
+	slice->name = strdup(o->name);
+	return slice->name ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 static int fill_slice(const struct object *o, const struct doc *list, bool v4,
-		      struct slice_object *slice, size_t n[3], struct err *err)
+		      struct slice_object *slice, struct err *err)
 {
 	bool several = false;
 	int rc = 0;
@@ -104,13 +94,10 @@ static int fill_slice(const struct object *o, const struct doc *list, bool v4,
 	if (list && list->n && !slice->endpoints)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (uint32_t i = 0; !rc && list && i < list->n; i++) {
-		struct endpoint_object *e = &slice->endpoints[i];
-
-		rc = decode_endpoint(o, list->items[i], v4, e, &several, err);
+		rc = decode_endpoint(o, list->items[i], v4, &slice->endpoints[i], &several, err);
 		if (rc)
 			return rc;
 		slice->n_endpoints++;
-		n[e->terminating ? TERMINATING : e->ready ? READY : NOT_READY]++;
 	}
 	rc = decode_ports(o, doc_get(o->doc, "ports"), "ports", true, &slice->ports, &slice->n_ports,
 			  err);
@@ -123,49 +110,24 @@ static int fill_slice(const struct object *o, const struct doc *list, bool v4,
 
 int decode_slice(const struct object *o, struct err *err)
 {
-	struct snapshot_counts *c = &o->snapshot->counts;
 	const char *type = doc_text(doc_get(o->doc, "addressType"));
 	const struct doc *list;
-	struct slice_object slice = {};
-	size_t n[3] = {};
 	bool v4;
 	int rc;
 
 	/* What another implementation imported: the peer's own feed has these endpoints. */
 	if (doc_get(o->labels, SLICE_IMPORTED)) {
-		c->skipped++;
+		piece_drop(o->piece);
 		return 0;
 	}
-
 	if (type && !strcmp(type, "FQDN")) {
-		c->skipped++;
+		piece_drop(o->piece);
 		return object_warn(o, "addressType FQDN is not used");
 	}
 	if (!type || (strcmp(type, "IPv4") && strcmp(type, "IPv6")))
 		return object_error(o, -EINVAL, err, "addressType is none of IPv4, IPv6, FQDN");
 	v4 = !strcmp(type, "IPv4");
+	o->piece->family = v4 ? 4 : 6;
 	rc = object_list(o, doc_get(o->doc, "endpoints"), "endpoints", &list, err);
-	if (!rc)
-		rc = fill_slice(o, list, v4, &slice, n, err);
-	/* One that belongs to no service is nobody's backend. */
-	if (!rc && *slice.service) {
-		rc = vec_grow(&o->snapshot->slices, o->snapshot->n_slices, sizeof(slice));
-		if (!rc)
-			o->snapshot->slices[o->snapshot->n_slices++] = slice;
-		else
-			err_set(err, rc, "out of memory");
-	}
-	if (rc || !*slice.service)
-		free_slice(&slice);
-	if (rc)
-		return rc;
-
-	*(v4 ? &c->slices4 : &c->slices6) += 1;
-	c->empty_slices += !list || !list->n;
-	for (int i = READY; i <= TERMINATING; i++)
-		(v4 ? c->endpoints4 : c->endpoints6)[i] += n[i];
-	c->endpoints_ready += n[READY];
-	c->endpoints_not_ready += n[NOT_READY];
-	c->endpoints_terminating += n[TERMINATING];
-	return 0;
+	return rc ? rc : fill_slice(o, list, v4, &o->piece->slice, err);
 }

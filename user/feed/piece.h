@@ -8,7 +8,15 @@
 
 #include "model/snapshot.h"
 
-enum piece_kind { PIECE_NODE, PIECE_SERVICE, PIECE_SLICE, PIECE_EXPORT, PIECE_IMPORT };
+enum piece_kind {
+	PIECE_NODE,
+	PIECE_SERVICE,
+	PIECE_SLICE,
+	PIECE_EXPORT,
+	PIECE_IMPORT,
+	PIECE_NOTHING, /* an object that is not used; counted as skipped, there for its warning */
+	PIECE_KINDS,
+};
 
 /*
  * Allocated to the size of its kind. A service piece holds of service_object what the Service itself
@@ -16,8 +24,10 @@ enum piece_kind { PIECE_NODE, PIECE_SERVICE, PIECE_SLICE, PIECE_EXPORT, PIECE_IM
  */
 struct piece {
 	struct piece *next;        /* of the same value */
-	char *warning;             /* a sentence about it, NULL = none */
+	char *warning;             /* sentences about it, one a line; NULL = none */
 	uint8_t kind;              /* enum piece_kind */
+	uint8_t family;            /* of a slice: 4 or 6, for counts; 0 = that of its first endpoint */
+	bool nowhere;              /* a service that has no backends (ExternalName): never global */
 	union {
 		struct node_object node;
 		struct slice_object slice;
@@ -28,5 +38,7 @@ struct piece {
 /* Zeroed, of @kind. NULL: no memory. */
 struct piece *piece_new(enum piece_kind kind);
 void piece_free(struct piece *chain); /* all of it, with what it owns */
+/* Only its warning is of use: PIECE_NOTHING from now on. */
+void piece_drop(struct piece *piece);
 
 #endif

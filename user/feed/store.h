@@ -27,14 +27,27 @@ int store_decode_object(void *user, const char *key, const void *value, size_t l
 
 int store_new(store_decode_fn decode, void *decode_user, struct store **ret_store);
 void store_free(struct store *store);
-/* 1: changed, 0: as before, -EINVAL: bad (counted, named, what was there stays), -ENOMEM. */
+/*
+ * 1: changed, 0: as before, -EINVAL: bad, or a node too many (counted, named, what was there stays),
+ * -ENOMEM.
+ */
 int store_put(struct store *store, const char *key, size_t key_len, const void *value, size_t len);
+/* The same with a value that is decoded already; @pieces are taken in any case. Never 0. */
+int store_put_pieces(struct store *store, const char *key, size_t key_len, struct piece *pieces);
+/* Its value cannot even be decoded, as @why says: as a bad one in store_put(). -EINVAL, -ENOMEM. */
+int store_refuse(struct store *store, const char *key, size_t key_len, const struct err *why);
 /* 1: was there, 0: was not. */
 int store_delete(struct store *store, const char *key, size_t key_len);
-void store_list_begin(struct store *store, const char *prefix);
+/* -ENOMEM. Several lists, of different prefixes, may be on their way. */
+int store_list_begin(struct store *store, const char *prefix);
 /* Removes what begins with @prefix and was not put since. The number of removed keys. */
 size_t store_list_end(struct store *store, const char *prefix);
-/* Everything as one snapshot. Bad values are among its warnings and in counts.bad. -ENOSPC, -ENOMEM. */
+void store_list_abort(struct store *store, const char *prefix);
+/*
+ * Everything as one snapshot, finished (snapshot_finish() is done), nodes sorted by name. Bad values are
+ * among its warnings and in counts.bad. Two keys with the same node, Service, export or import: the
+ * first by the order of keys counts, the other is a warning. -ENOMEM.
+ */
 int store_snapshot(struct store *store, const char *revision, struct snapshot **ret_snapshot,
 		   struct err *err);
 size_t store_count(const struct store *store); /* keys */

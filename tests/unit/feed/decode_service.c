@@ -157,7 +157,7 @@ static const struct service_row {
 	{ "the same the other way round",
 	  MCS("ServiceImport", "spec: {type: ClusterSetIP, ips: [11.9.0.1], ports: [{port: 80}]}")
 	  "---\n" SERVICE_OF("", "clusterIP: 11.0.0.1, ports: [{port: 81}]"),
-	  "service imported set@11.9.0.1 cluster@11.0.0.1 81/6", NULL },
+	  "service imported cluster@11.0.0.1 set@11.9.0.1 81/6", NULL },
 	{ "a headless import", MCS("ServiceImport", "spec: {type: Headless, ips: [11.9.0.1], ports: [{port: 80}]}"),
 	  "headless 80/6", NULL },
 };
