@@ -70,6 +70,10 @@ void snapshot_free(struct snapshot *snapshot)
 {
 	if (!snapshot)
 		return;
+	if (snapshot->more_owners) {
+		snapshot->more_owners--;
+		return;
+	}
 	for (size_t i = 0; i < snapshot->n_nodes; i++)
 		node_object_done(&snapshot->nodes[i]);
 	free(snapshot->nodes);
@@ -83,6 +87,12 @@ void snapshot_free(struct snapshot *snapshot)
 		free(snapshot->warnings[i]);
 	free(snapshot->warnings);
 	free(snapshot);
+}
+
+struct snapshot *snapshot_hold(struct snapshot *snapshot)
+{
+	snapshot->more_owners++;
+	return snapshot;
 }
 
 static int order_names(const char *space_a, const char *name_a, const char *space_b,

@@ -12,7 +12,7 @@
 #include "xmesh/maps.h"
 #include "xmesh/service.h"
 
-#define SNAPSHOT_MAX_CIDRS 64 /* per node */
+#define SNAPSHOT_MAX_CIDRS 512 /* per node: one for each pod, where the kubelet's most are 250 of two families */
 #define SNAPSHOT_MAX_NODES XM_MAX_NODES
 
 /*
