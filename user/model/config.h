@@ -108,6 +108,7 @@ int config_parse(const char *text, size_t len, const char *file, struct config *
 int config_read(const char *path, struct config **ret_config, struct err *err);
 /* Equal in all that says what is read and how, not in the line. For reloads. */
 bool config_source_equal(const struct config_source *a, const struct config_source *b);
+bool config_etcd_equal(const struct config_etcd *a, const struct config_etcd *b);
 /* A configuration of defaults alone, for `attach` on a host without a file. */
 int config_defaults(struct config **ret_config);
 void config_free(struct config *config);

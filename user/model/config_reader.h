@@ -75,7 +75,6 @@ void config_drop_sources(struct config_cluster *cluster);
 
 /* config_etcd.c */
 int config_read_etcd(struct config_reader *r, const struct doc *value);
-bool config_etcd_equal(const struct config_etcd *a, const struct config_etcd *b);
 void config_etcd_done(struct config_etcd *etcd);
 
 /* config_host.c */
