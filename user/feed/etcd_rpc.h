@@ -23,7 +23,10 @@ int etcd_new(uv_loop_t *loop, const struct config_etcd *config, struct etcd **re
 	     struct err *err);
 void etcd_close(struct etcd *etcd); /* aborts all calls without callbacks */
 const char *etcd_endpoint(const struct etcd *etcd); /* the one in use */
-/* Leave the endpoint in use for the next one, with a connection of its own; running calls are aborted. */
+/*
+ * Leave the endpoint in use for the next one, with a connection of its own. Running calls are aborted without
+ * callbacks, as by etcd_cancel().
+ */
 void etcd_next_endpoint(struct etcd *etcd);
 
 struct etcd_bytes { const void *data; size_t len; };

@@ -32,6 +32,11 @@ struct http_setup {
 	const char *user_agent;     /* NULL = "xmesh/VERSION" */
 };
 
+/*
+ * Nothing is connected yet. -EINVAL with a sentence: @base is no http:// or https:// URL, or has a user in
+ * it. -ENOMEM. Requests at one time have a connection each, so that a paused one stops no other; later
+ * ones use connections again. The process ignores SIGPIPE.
+ */
 int http_new(const struct http_setup *setup, struct http **ret_http, struct err *err);
 /* Aborts all requests without callbacks. */
 void http_close(struct http *http);
@@ -47,7 +52,10 @@ struct http_ask {
 	uint64_t silence_ms;             /* nothing received for so long = -ETIMEDOUT; 0 = never */
 	/* Each line of headers and trailers, without its end; may be NULL. @status: HTTP's. */
 	void (*header)(void *user, int status, const char *line, size_t len);
-	/* A part of the answer's body. False: pause after this one, until http_resume(). */
+	/*
+	 * A part of the answer's body. False: pause after this one: neither data() nor done() comes until
+	 * http_resume(), and the time of silence stands still.
+	 */
 	bool (*data)(void *user, int status, const void *data, size_t len);
 	/*
 	 * Over; the request is freed afterwards. @code 0: a whole answer with @status came. Else -errno
