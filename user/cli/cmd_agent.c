@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "agent/agent.h"
+#include "agent/nodump.h"
 #include "agent/once.h"
 #include "cli/cli.h"
 
@@ -17,6 +18,7 @@ enum cli_exit cmd_agent(struct cli *cli)
 		code = cli_config(cli, true, &config);
 	if (code)
 		return code;
+	nodump();
 	if (agent_run(config->file, cli->instance, &err))
 		return cli_fail(CLI_FAILED, "%s", err.text);
 	return CLI_DONE;
