@@ -144,10 +144,8 @@ static void on_ear(uv_timer_t *timer)
 		mirror_fail(m, -ETIMEDOUT, &err);
 		return;
 	}
-	if (quiet_ms >= ASK_MS && m->stream && m->asked_ms <= m->heard_ms) {
-		m->asked_ms = uv_now(m->loop);
+	if (quiet_ms >= ASK_MS && m->stream)
 		etcd_watch_progress(m->stream);
-	}
 	uv_timer_start(&m->ear, on_ear, (quiet_ms < ASK_MS ? ASK_MS : SILENCE_MS) - quiet_ms, 0);
 }
 
@@ -157,7 +155,6 @@ static void listen_to(struct etcd_mirror *m)
 		uv_timer_stop(&m->ear);
 	} else if (!uv_is_active((uv_handle_t *)&m->ear)) {
 		mirror_hear(m);
-		m->asked_ms = m->heard_ms;
 		uv_timer_start(&m->ear, on_ear, ASK_MS, 0);
 	}
 }

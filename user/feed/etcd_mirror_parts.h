@@ -56,7 +56,7 @@ struct etcd_mirror {
 
 	bool waiting;             /* in a pause after a failure */
 	bool paused;              /* the callee has enough */
-	uint64_t heard_ms, asked_ms;
+	uint64_t heard_ms;
 	struct backoff backoff, denied;
 	size_t failures;          /* in a row */
 };
