@@ -51,7 +51,10 @@ bool intake_delete(struct intake *intake, const char *key, size_t key_len, uint6
  */
 void intake_list_begin(struct intake *intake, const char *prefix);
 void intake_list_end(struct intake *intake, const char *prefix);
-/* A list that was begun is given up (connection lost): nothing is swept, its marks are forgotten. */
+/*
+ * A list that was begun is given up (connection lost): nothing is swept, its marks are forgotten. What it
+ * has put so far is in force; who does not want that seen begins the next list at once.
+ */
 void intake_list_abort(struct intake *intake, const char *prefix);
 /*
  * All that is there to know is there: a snapshot is made of it (or unchanged() called) when all before

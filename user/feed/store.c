@@ -385,6 +385,11 @@ size_t store_list_end(struct store *store, const char *prefix)
 	return n;
 }
 
+bool store_is_listing(const struct store *store)
+{
+	return store->listings;
+}
+
 size_t store_count(const struct store *store)
 {
 	return store->entries.n;

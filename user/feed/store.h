@@ -43,6 +43,7 @@ int store_list_begin(struct store *store, const char *prefix);
 /* Removes what begins with @prefix and was not put since. The number of removed keys. */
 size_t store_list_end(struct store *store, const char *prefix);
 void store_list_abort(struct store *store, const char *prefix);
+bool store_is_listing(const struct store *store); /* one was begun, and neither ended nor aborted */
 /*
  * Everything as one snapshot, finished (snapshot_finish() is done), nodes sorted by name. Bad values are
  * among its warnings and in counts.bad. Two keys with the same node, Service, export or import: the
