@@ -76,10 +76,10 @@ int decode_keyed(void *user, const char *key, const void *value, size_t len,
 	code = doc_parse(value, len, "the value", &set, err);
 	if (code)
 		return code;
-	if (set->n != 1)
-		code = err_set(err, -EINVAL, "one Kubernetes object as JSON is wanted");
-	if (!code)
+	if (set->n == 1)
 		code = decode_walk(set->docs[0], "", take_named, &named, err);
+	if (!code && !named.piece)
+		code = err_set(err, -EINVAL, "one Kubernetes object as JSON is wanted");
 	doc_set_free(set);
 	if (code) {
 		piece_free(named.piece);

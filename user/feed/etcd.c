@@ -113,8 +113,6 @@ static void judge(struct etcd_feed *f)
 {
 	uint64_t now = uv_now(f->loop), end;
 
-	if (!f->open && f->published && !f->marked)
-		open_list(f, true);
 	if (!f->open || f->marked) {
 		believe(f);
 		return;
@@ -166,6 +164,13 @@ static bool is_marker(const struct etcd_feed *f, struct etcd_bytes key)
 	       !memcmp(name_of(f, key), MARKER, strlen(MARKER));
 }
 
+/* A publisher that has not ended, or has gone: at once, before the intake sees what else it changed. */
+static void hold_unless_marked(struct etcd_feed *f)
+{
+	if (!f->open && f->published && !f->marked)
+		open_list(f, true);
+}
+
 static bool on_put(void *user, size_t prefix, const struct etcd_kv *kv, uint64_t seen_ns)
 {
 	struct etcd_feed *f = user;
@@ -176,8 +181,10 @@ static bool on_put(void *user, size_t prefix, const struct etcd_kv *kv, uint64_t
 		return true;
 	f->n_objects++;
 	f->changed_ms = uv_now(f->loop);
-	if (kv->lease)
+	if (kv->lease) {
 		f->published = true;
+		hold_unless_marked(f);
+	}
 	return intake_put(f->intake, name_of(f, kv->key), kv->key.len - f->prefix_len, kv->value.data,
 			  kv->value.len, seen_ns);
 }
@@ -186,8 +193,10 @@ static void on_erase(void *user, size_t prefix, const struct etcd_kv *kv, uint64
 {
 	struct etcd_feed *f = user;
 
-	if (is_marker(f, kv->key))
+	if (is_marker(f, kv->key)) {
 		f->marked = false;
+		hold_unless_marked(f);
+	}
 	if (!is_object(f, kv->key))
 		return;
 	f->changed_ms = uv_now(f->loop);
