@@ -9,13 +9,17 @@
 int feed_new(uv_loop_t *loop, const struct config_source *source, const char *name, uint16_t id,
 	     const struct feed_callbacks *callbacks, struct feed **ret_feed, struct err *err)
 {
+	struct feed_setup setup = {
+		.loop = loop, .source = source, .cluster = name, .id = id, .callbacks = *callbacks,
+	};
+
 	switch (source->kind) {
 	case CONFIG_SOURCE_DIR:
 		return feed_dir_new(loop, source->dir, callbacks, ret_feed, err);
 	case CONFIG_SOURCE_ETCD:
 		return err_set(err, -ENOSYS, "etcd feeds are not built in yet");
 	case CONFIG_SOURCE_KUBERNETES:
-		return err_set(err, -ENOSYS, "kubernetes feeds are not built in yet");
+		return feed_kubernetes_new(&setup, ret_feed, err);
 	case CONFIG_SOURCE_CILIUM:
 		return err_set(err, -ENOSYS, "cilium feeds are not built in yet");
 	}
