@@ -422,12 +422,18 @@ static void on_work(uv_timer_t *timer)
 		advance(p);
 }
 
+static uint64_t tick_ms(const struct publisher *p)
+{
+	return MIN(LOOK_MS, p->ttl_s * 1000ULL / 3);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct publisher *p = timer->data;
 
 	p->look_due = p->look_due || p->standby || p->claimed;
-	if (p->lease && uv_now(p->loop) - p->kept_ms >= p->ttl_s * 1000ULL / 3 - LOOK_MS / 2)
+	/* At the tick that is nearest to a third of the time. */
+	if (p->lease && uv_now(p->loop) - p->kept_ms + tick_ms(p) / 2 >= p->ttl_s * 1000ULL / 3)
 		p->keep_due = true;
 	kick(p);
 }
@@ -456,7 +462,7 @@ int publisher_new(uv_loop_t *loop, const struct config_etcd *config, uint32_t tt
 	uv_timer_init(loop, &p->deadline);
 	uv_timer_init(loop, &p->tick);
 	p->work.data = p->deadline.data = p->tick.data = p;
-	uv_timer_start(&p->tick, on_tick, LOOK_MS, MIN(LOOK_MS, ttl_s * 1000 / 3));
+	uv_timer_start(&p->tick, on_tick, tick_ms(p), tick_ms(p));
 	*ret_publisher = p;
 	return 0;
 }
