@@ -15,6 +15,7 @@
 #include "core/doc_build.h"
 
 #define ARENA_CHUNK (64u * 1024)
+#define FEW_KEYS 8
 
 struct arena {
 	struct arena *next;
@@ -168,13 +169,29 @@ static int compare_pending(const void *a, const void *b)
 	return x->key_line < y->key_line ? -1 : x->key_line > y->key_line;
 }
 
-/* Sorted in a copy: a map of a million keys must not take a million squared comparisons. */
+static int duplicate(struct doc_build *build, const struct doc_pending *first,
+		     const struct doc_pending *again)
+{
+	return doc_build_fail(build, again->key_line,
+			      "the key \"%.64s\" stands twice, first in line %u", again->key,
+			      first->key_line);
+}
+
+/*
+ * Sorted in a copy: a map of a million keys must not take a million squared comparisons. Of few keys
+ * those are faster.
+ */
 static int check_duplicates(struct doc_build *build, const struct doc_pending *pairs, size_t n)
 {
 	auto_free struct doc_pending *sorted = NULL;
 
-	if (n < 2)
+	if (n <= FEW_KEYS) {
+		for (size_t i = 1; i < n; i++)
+			for (size_t k = 0; k < i; k++)
+				if (!strcmp(pairs[i].key, pairs[k].key))
+					return duplicate(build, &pairs[k], &pairs[i]);
 		return 0;
+	}
 	sorted = malloc(n * sizeof(*sorted));
 	if (!sorted)
 		return doc_build_no_memory(build);
@@ -182,9 +199,7 @@ static int check_duplicates(struct doc_build *build, const struct doc_pending *p
 	qsort(sorted, n, sizeof(*sorted), compare_pending);
 	for (size_t i = 1; i < n; i++) {
 		if (!strcmp(sorted[i - 1].key, sorted[i].key))
-			return doc_build_fail(build, sorted[i].key_line,
-					      "the key \"%.64s\" stands twice, first in line %u",
-					      sorted[i].key, sorted[i - 1].key_line);
+			return duplicate(build, &sorted[i - 1], &sorted[i]);
 	}
 	return 0;
 }
@@ -313,6 +328,8 @@ static size_t utf8_length(const unsigned char *p, size_t room)
 	return len;
 }
 
+#define BYTES(byte) ((byte) * 0x0101010101010101ull)
+
 static int check_bytes(struct doc_build *build, const char *text, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -320,6 +337,15 @@ static int check_bytes(struct doc_build *build, const char *text, size_t len)
 	size_t step;
 
 	for (size_t i = 0; i < len; i += step) {
+		uint64_t word;
+
+		/* Most text: eight bytes of ASCII without control characters at a time. */
+		step = sizeof(word);
+		if (len - i >= sizeof(word)) {
+			memcpy(&word, p + i, sizeof(word));
+			if (!((word | (word - BYTES(0x20))) & BYTES(0x80)))
+				continue;
+		}
 		step = utf8_length(p + i, len - i);
 		if (!step)
 			return doc_build_fail(build, line,

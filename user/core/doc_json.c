@@ -129,6 +129,11 @@ static int read_escape(struct reader *r)
 	return 0;
 }
 
+static bool is_plain(char c)
+{
+	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
 /* Into r->string; r->at stands on the opening quote. */
 static int read_string(struct reader *r)
 {
@@ -162,7 +167,9 @@ static int read_string(struct reader *r)
 			if (rc)
 				return rc;
 		} else {
-			r->string[r->len++] = *r->at++;
+			do
+				r->string[r->len++] = *r->at++;
+			while (r->len + 4 <= r->room && r->at < r->end && is_plain(*r->at));
 		}
 	}
 }
