@@ -36,6 +36,8 @@ struct dir_feed {
 	bool working, closing;
 	bool again;           /* poked while working */
 	uint64_t pending_ms;  /* loop time of the first change not read yet, 0 = none */
+	uint64_t pending_ns;  /* the same moment by CLOCK_MONOTONIC */
+	uint64_t seen_ns;     /* of the oldest change that is not told yet, 0 = none or unknown */
 	uint64_t waiting_ms;  /* loop time since when it could not be read for being changed */
 
 	bool has_last;
@@ -98,8 +100,10 @@ static void wait_quiet(struct dir_feed *feed)
 {
 	uint64_t now = uv_now(feed->loop), end;
 
-	if (!feed->pending_ms)
+	if (!feed->pending_ms) {
 		feed->pending_ms = now;
+		feed->pending_ns = uv_hrtime();
+	}
 	end = MIN(now + QUIET_MS, feed->pending_ms + QUIET_MAX_MS);
 	uv_timer_start(&feed->quiet, on_quiet, end > now ? end - now : 0, 0);
 }
@@ -144,6 +148,9 @@ static void tell_good(struct dir_feed *feed)
 {
 	feed->waiting_ms = 0;
 	feed->said[0] = '\0';
+	if (feed->snapshot)
+		feed->snapshot->seen_ns = feed->has_last ? feed->seen_ns : 0;
+	feed->seen_ns = 0;
 	feed->last = feed->state;
 	feed->has_last = true;
 	if (feed->snapshot)
@@ -187,6 +194,7 @@ static void on_read(uv_work_t *work, int status)
 		read_later(feed);
 	} else if (feed->rc) {
 		feed->waiting_ms = 0;
+		feed->seen_ns = 0;
 		tell_error(feed);
 	} else {
 		tell_good(feed);
@@ -203,7 +211,10 @@ static void start(struct dir_feed *feed, bool by_stamp)
 		return;
 	}
 	feed->again = false;
-	feed->pending_ms = 0;
+	/* Without an event (a rescan, a signal) it is seen by reading it. */
+	if (!feed->seen_ns)
+		feed->seen_ns = feed->pending_ns ? feed->pending_ns : uv_hrtime();
+	feed->pending_ms = feed->pending_ns = 0;
 	feed->by_stamp = by_stamp;
 	uv_timer_stop(&feed->quiet);
 	uv_poll_stop(&feed->poll);

@@ -365,16 +365,21 @@ static void test_many_changes_are_one_snapshot(void **state)
 {
 	struct seen s;
 	char name[32];
+	uint64_t before;
 
 	temp_write_node("a1.yaml", 1, "x");
 	begin(&s, temp(""));
 	WAIT(&s, s.snapshots == 1, SOON_MS);
+	assert_int_equal(s.seen_ns, 0);
+	before = uv_hrtime();
 	for (int i = 2; i <= 200; i++) {
 		snprintf(name, sizeof(name), "a%d.yaml", i);
 		temp_write_node(name, i, "x");
 	}
 	WAIT(&s, s.nodes == 200, SOON_MS);
 	assert_int_equal(s.snapshots, 2);
+	/* When the first of them was noticed: before the wait for quiet. */
+	assert_in_range(s.seen_ns, before, uv_hrtime() - 150 * 1000000ull);
 	end(&s);
 }
 

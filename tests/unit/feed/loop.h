@@ -20,6 +20,7 @@ struct seen {
 	unsigned int snapshots, errors, unchanged;
 	unsigned int nodes; /* of the last snapshot */
 	char zone[64], revision[72], error[ERR_TEXT_MAX];
+	uint64_t seen_ns;
 	bool mixed, close_in_callback;
 };
 
@@ -29,6 +30,7 @@ static inline void on_snapshot(void *user, struct snapshot *s)
 
 	seen->snapshots++;
 	seen->nodes = (unsigned int)s->n_nodes;
+	seen->seen_ns = s->seen_ns;
 	strcpy(seen->revision, s->revision);
 	strcpy(seen->zone, s->n_nodes ? s->nodes[0].zone : "");
 	for (size_t i = 0; i < s->n_nodes; i++)
