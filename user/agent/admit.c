@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/defs.h"
+#include "feed/feed.h"
 
 const struct config_cluster *admit_cluster(const struct admit *admit, size_t slot)
 {
@@ -26,14 +27,11 @@ int admit_new(const struct config *config, struct admit **ret_admit)
 		goto nomem;
 	for (size_t i = 0; i < admit->n; i++) {
 		const struct config_cluster *cluster = admit_cluster(admit, i);
-		const char *dir = cluster->n_sources ? cluster->sources->dir : NULL;
-		int len = dir ? asprintf(&admit->slots[i].origin, "dir %s", dir) :
-				asprintf(&admit->slots[i].origin, "no feed");
 
-		if (len < 0) {
-			admit->slots[i].origin = NULL;
+		admit->slots[i].origin = cluster->n_sources ? feed_origin(cluster->sources) :
+							      strdup("no feed");
+		if (!admit->slots[i].origin)
 			goto nomem;
-		}
 	}
 	*ret_admit = admit;
 	return 0;
@@ -50,6 +48,7 @@ void admit_free(struct admit *admit)
 	mesh_free(admit->mesh);
 	for (size_t i = 0; admit->slots && i < admit->n; i++) {
 		free(admit->slots[i].origin);
+		free(admit->slots[i].pending_origin);
 		free(admit->slots[i].error);
 		snapshot_free(admit->slots[i].accepted);
 		snapshot_free(admit->slots[i].pending);
@@ -58,13 +57,28 @@ void admit_free(struct admit *admit)
 	free(admit);
 }
 
-void admit_offer(struct admit *admit, size_t slot, struct snapshot *snapshot)
+static void judge(const struct admit *admit, struct admit_slot *s)
 {
-	snapshot_free(admit->slots[slot].pending);
-	admit->slots[slot].pending = snapshot;
+	s->held = shrink_is_too_much(&s->size, &s->pending_size, admit->config->max_shrink_percent);
 }
 
-void admit_recover(struct admit *admit, size_t slot, struct snapshot *snapshot)
+void admit_offer(struct admit *admit, size_t slot, struct snapshot *snapshot, const char *origin)
+{
+	struct admit_slot *s = &admit->slots[slot];
+
+	snapshot_free(s->pending);
+	free(s->pending_origin);
+	s->pending = snapshot;
+	s->pending_origin = strdup(origin);
+	free(take(s->error));
+	s->n_offered++;
+	/* Without memory for it nothing is known to be taken away; the mesh needs far more. */
+	if (shrink_size(snapshot, !slot, &s->pending_size))
+		s->pending_size = s->size;
+	judge(admit, s);
+}
+
+void admit_recover(struct admit *admit, size_t slot, struct snapshot *snapshot, bool cached)
 {
 	struct admit_slot *s = &admit->slots[slot];
 
@@ -75,6 +89,40 @@ void admit_recover(struct admit *admit, size_t slot, struct snapshot *snapshot)
 	}
 	s->accepted = snapshot;
 	s->recovered = true;
+	s->cached = cached;
+	if (shrink_size(snapshot, !slot, &s->size))
+		s->size = (struct shrink_size){ 0 };
+}
+
+void admit_pass(struct admit *admit, size_t slot)
+{
+	admit->slots[slot].held = false;
+}
+
+void admit_remove(struct admit *admit, size_t slot)
+{
+	struct admit_slot *s = &admit->slots[slot];
+
+	s->removing = true;
+	s->size = (struct shrink_size){ 0 };
+	s->held = false;
+	snapshot_free(take(s->pending));
+	free(take(s->pending_origin));
+	free(take(s->error));
+}
+
+void admit_move(struct admit *from, size_t from_slot, struct admit *to, size_t to_slot)
+{
+	struct admit_slot *old = &from->slots[from_slot], *new = &to->slots[to_slot];
+	char *error = take(old->error);
+
+	free(new->origin);
+	*new = *old;
+	free(error);
+	new->error = NULL;
+	*old = (struct admit_slot){ 0 };
+	if (new->held)
+		judge(to, new);
 }
 
 /* A mesh of @set, which has a snapshot or NULL for each slot. */
@@ -86,7 +134,8 @@ static int build(const struct admit *admit, const struct snapshot *const *set,
 	if (!origins)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < admit->n; i++)
-		origins[i] = admit->slots[i].origin;
+		origins[i] = set[i] && set[i] == admit->slots[i].pending && admit->slots[i].pending_origin ?
+				     admit->slots[i].pending_origin : admit->slots[i].origin;
 	return mesh_new(admit->config, set, origins, ret_mesh, err);
 }
 
@@ -103,7 +152,7 @@ static bool same_nodes(const struct snapshot *a, const struct snapshot *b)
 		if (strcmp(x->name, y->name) || x->n_cidrs != y->n_cidrs ||
 		    memcmp(&x->addr4, &y->addr4, sizeof(x->addr4)) ||
 		    memcmp(&x->addr6, &y->addr6, sizeof(x->addr6)) ||
-		    !x->has_vtep_mac != !y->has_vtep_mac ||
+		    !x->has_vtep_mac != !y->has_vtep_mac || x->identity_bits != y->identity_bits ||
 		    memcmp(x->vtep_mac, y->vtep_mac, sizeof(x->vtep_mac)) ||
 		    strcmp(x->zone, y->zone) || strcmp(x->region, y->region))
 			return false;
@@ -113,6 +162,31 @@ static bool same_nodes(const struct snapshot *a, const struct snapshot *b)
 				return false;
 	}
 	return true;
+}
+
+static const struct snapshot *standing(const struct admit_slot *slot)
+{
+	return slot->removing ? NULL : slot->accepted;
+}
+
+static bool is_offered(const struct admit_slot *slot)
+{
+	return slot->pending && !slot->held;
+}
+
+static void take_over(struct admit_slot *s)
+{
+	snapshot_free(s->accepted);
+	s->accepted = take(s->pending);
+	s->size = s->pending_size;
+	s->recovered = s->cached = false;
+	s->n_accepted++;
+	/* The mesh names it by this text. */
+	if (s->pending_origin) {
+		free(s->origin);
+		s->origin = take(s->pending_origin);
+	}
+	free(take(s->error));
 }
 
 /* @set was found valid: what it took from pending becomes accepted. */
@@ -126,12 +200,11 @@ static void settle(struct admit *admit, const struct snapshot *const *set, struc
 	for (size_t i = 0; i < admit->n; i++) {
 		struct admit_slot *s = &admit->slots[i];
 
-		if (s->pending && set[i] == s->pending) {
-			snapshot_free(s->accepted);
-			s->accepted = take(s->pending);
-			s->recovered = false;
-			free(take(s->error));
-		}
+		if (s->pending && set[i] == s->pending)
+			take_over(s);
+		else if (s->removing)
+			snapshot_free(take(s->accepted));
+		s->removing = false;
 	}
 }
 
@@ -151,7 +224,7 @@ int admit_settle(struct admit *admit, struct err *err)
 	if (!set)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < admit->n; i++)
-		set[i] = admit->slots[i].pending ? admit->slots[i].pending : admit->slots[i].accepted;
+		set[i] = is_offered(&admit->slots[i]) ? admit->slots[i].pending : standing(&admit->slots[i]);
 	code = build(admit, set, &mesh, &why);
 	if (code == -ENOMEM)
 		return err_set(err, code, "%s", why.text);
@@ -161,7 +234,7 @@ int admit_settle(struct admit *admit, struct err *err)
 	}
 
 	for (size_t i = 0; i < admit->n; i++)
-		set[i] = admit->slots[i].accepted;
+		set[i] = standing(&admit->slots[i]);
 	code = build(admit, set, &mesh, &why);
 	if (code == -ENOMEM)
 		return err_set(err, code, "%s", why.text);
@@ -172,7 +245,7 @@ int admit_settle(struct admit *admit, struct err *err)
 		 */
 		memset(set, 0, admit->n * sizeof(*set));
 		for (size_t i = 0; i < admit->n; i++) {
-			set[i] = admit->slots[i].accepted;
+			set[i] = standing(&admit->slots[i]);
 			code = set[i] || !mesh ? build(admit, set, &better, &why) : -ENODATA;
 			if (code == -ENODATA)
 				continue;
@@ -191,7 +264,7 @@ int admit_settle(struct admit *admit, struct err *err)
 	for (size_t i = 0; i < admit->n; i++) {
 		const struct snapshot *before = set[i];
 
-		if (!admit->slots[i].pending)
+		if (!is_offered(&admit->slots[i]))
 			continue;
 		set[i] = admit->slots[i].pending;
 		if (build(admit, set, &better, &why)) {

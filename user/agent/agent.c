@@ -48,15 +48,19 @@ static void timer_hasten(uv_timer_t *timer, uv_timer_cb fn, uint64_t delay_ms)
 		uv_timer_start(timer, fn, delay_ms, 0);
 }
 
-/* A change was seen: a turn comes in @delay_ms at the latest, once everything is there for it. */
+/* A turn comes in @delay_ms at the latest, once everything is there for it. */
+static void turn_later(struct agent *agent, uint64_t delay_ms)
+{
+	if (!agent->stopping && agent->checked && feeds_are_settled(agent->feeds))
+		timer_hasten(&agent->turn_timer, on_turn_timer, delay_ms);
+}
+
+/* The same for a change that was seen just now. */
 static void turn_request(struct agent *agent, uint64_t delay_ms)
 {
-	if (agent->stopping)
-		return;
 	if (!agent->seen_ns)
 		agent->seen_ns = uv_hrtime();
-	if (agent->checked && feeds_are_settled(agent->feeds))
-		timer_hasten(&agent->turn_timer, on_turn_timer, delay_ms);
+	turn_later(agent, delay_ms);
 }
 
 static void turn_soon(struct agent *agent)
@@ -112,7 +116,7 @@ static void turn_log(const struct agent *agent, const struct engine_turn *turn)
 
 static void turn_run(struct agent *agent)
 {
-	uint64_t start_ns = uv_hrtime(), seen_ns = agent->seen_ns ? agent->seen_ns : start_ns;
+	uint64_t start_ns = uv_hrtime(), seen_ns = agent->seen_ns;
 	bool failed_before = agent->pace.failed_in_row;
 	struct engine_turn turn;
 	struct err err = { 0 };
@@ -129,7 +133,10 @@ static void turn_run(struct agent *agent)
 	}
 	if (failed_before)
 		log_info("applying works again");
-	state_observe(&agent->apply, agent->pace.end_ns - seen_ns);
+	state_observe(agent, seen_ns);
+	/* A short turn for services was still to come, or failed: it has all of it now. */
+	state_observe(agent, agent->services_seen_ns);
+	agent->services_seen_ns = 0;
 	turn_log(agent, &turn);
 	turn_tell(agent, &turn);
 	tend_after_turn(agent, &turn);
@@ -314,16 +321,20 @@ static void on_pmtu_timer(uv_timer_t *timer)
 }
 
 /* Where routes stay as they are, connections move at once; the whole turn may come a little later. */
-static void on_feeds_changed(void *user, bool services_only)
+static void on_feeds_changed(void *user, bool services_only, uint64_t seen_ns)
 {
 	struct agent *agent = user;
 
+	if (!seen_ns)
+		seen_ns = uv_hrtime();
 	if (!services_only || !agent->ready) {
+		agent->seen_ns = agent->seen_ns ? MIN(agent->seen_ns, seen_ns) : seen_ns;
 		turn_soon(agent);
 		return;
 	}
+	agent->services_seen_ns = agent->services_seen_ns ? MIN(agent->services_seen_ns, seen_ns) : seen_ns;
 	tend_soon(agent);
-	turn_request(agent, MAX(SERVICES_FIRST_MS, pace_feed_ms(&agent->pace, uv_hrtime())));
+	turn_later(agent, MAX(SERVICES_FIRST_MS, pace_feed_ms(&agent->pace, uv_hrtime())));
 }
 
 static void on_feeds_fresh(void *user)
@@ -345,6 +356,27 @@ static int on_recover(void *user, uint16_t cluster, struct snapshot **ret_snapsh
 	return engine_recover(agent->engine, cluster, ret_snapshot);
 }
 
+/* {"do": "accept", "cluster": NAME, "digest": of status.feeds[].held}: "none": there is no such thing. */
+static json_object *accept_held(struct agent *agent, const json_object *request)
+{
+	json_object *reply = json_object_new_object(), *word;
+	const char *cluster = NULL, *digest = NULL;
+	struct err err;
+	int code;
+
+	if (json_object_object_get_ex(request, "cluster", &word))
+		cluster = json_object_get_string(word);
+	if (json_object_object_get_ex(request, "digest", &word))
+		digest = json_object_get_string(word);
+	code = feeds_accept(agent->feeds, cluster ? cluster : "", digest ? digest : "", &err);
+	json_object_object_add(reply, "ok", json_object_new_boolean(!code));
+	if (code) {
+		json_object_object_add(reply, "none", json_object_new_boolean(code == -ENOENT || code == -ESRCH));
+		json_object_object_add(reply, "error", json_object_new_string(err.text));
+	}
+	return reply;
+}
+
 static json_object *on_control(void *user, const json_object *request)
 {
 	struct agent *agent = user;
@@ -361,6 +393,8 @@ static json_object *on_control(void *user, const json_object *request)
 	if (get && !strcmp(get, "events"))
 		return events_json(&agent->events, json_object_object_get_ex(request, "since", &word) ?
 						   json_object_get_uint64(word) : agent->events.next);
+	if (act && !strcmp(act, "accept"))
+		return accept_held(agent, request);
 	reply = json_object_new_object();
 	if (act && !strcmp(act, "turn")) {
 		turn_soon(agent);

@@ -23,7 +23,12 @@
 	X(NODE_DOWN, "node_down")                                                                  \
 	X(TURN_APPLIED, "turn_applied")                                                            \
 	X(TURN_FAILED, "turn_failed")                                                              \
-	X(ATTACHED, "attached")
+	X(ATTACHED, "attached")                                                                    \
+	X(FEED_HELD, "feed_held")                                                                  \
+	X(FEED_ACCEPTED, "feed_accepted")                                                          \
+	X(FEED_SOURCE, "feed_source")                                                              \
+	X(FEED_CACHED, "feed_cached")                                                              \
+	X(FEED_REMOVED, "feed_removed")
 
 enum events_kind {
 #define EVENTS_ENUM(name, text) EVENTS_##name,

@@ -363,25 +363,48 @@ static const char *text_of(const json_object *object, const char *key)
 	return found ? json_object_get_string((json_object *)found) : "";
 }
 
-static void by_feed(struct metrics_text *t, const json_object *feeds, const char *key)
+/* @other: the key where that one is not; NULL = none. */
+static void by_feed(struct metrics_text *t, const json_object *feeds, const char *key, const char *other)
 {
 	for (size_t i = 0; feeds && i < json_object_array_length(feeds); i++) {
 		const json_object *feed = json_object_array_get_idx(feeds, i), *value = member(feed, key);
 
+		if (!value && other)
+			value = member(feed, other);
 		if (value)
 			metrics_text_real(t, "", LABELS("cluster", text_of(feed, "cluster")),
 					  json_object_get_double(value));
 	}
 }
 
+static void by_state(struct metrics_text *t, const json_object *feeds, const char *state)
+{
+	for (size_t i = 0; feeds && i < json_object_array_length(feeds); i++) {
+		const json_object *feed = json_object_array_get_idx(feeds, i);
+
+		if (strcmp(text_of(feed, "state"), "none"))
+			metrics_text_count(t, "", LABELS("cluster", text_of(feed, "cluster")),
+					   !strcmp(text_of(feed, "state"), state));
+	}
+}
+
 static void put_feeds(struct metrics_text *t, const json_object *feeds)
 {
-	metrics_text_family(t, "xmesh_feed_age_seconds", "gauge", "Time since the feed was read well.");
-	by_feed(t, feeds, "age_s");
+	metrics_text_family(t, "xmesh_feed_age_seconds", "gauge",
+			    "Time since the feed was read well, or since the start if it never was.");
+	by_feed(t, feeds, "age_s", "waiting_s");
 	metrics_text_family(t, "xmesh_feed_objects", "gauge", "Objects in the feed's snapshot.");
-	by_feed(t, feeds, "objects");
+	by_feed(t, feeds, "objects", NULL);
 	metrics_text_family(t, "xmesh_feed_errors_total", "counter", "Errors and refusals of the feed.");
-	by_feed(t, feeds, "errors");
+	by_feed(t, feeds, "errors", NULL);
+	metrics_text_family(t, "xmesh_feed_bad_values", "gauge",
+			    "Values of the feed that cannot be decoded; the rest of it is used.");
+	by_feed(t, feeds, "bad", NULL);
+	metrics_text_family(t, "xmesh_feed_held", "gauge",
+			    "1 while a snapshot is held because it would take away more than max_shrink.");
+	by_state(t, feeds, "held");
+	metrics_text_family(t, "xmesh_feed_fallback", "gauge", "1 while another than the first source serves.");
+	by_state(t, feeds, "fallback");
 }
 
 static void put_revisions(struct metrics_text *t, const struct metrics_names *names, const json_object *feeds)
@@ -420,14 +443,16 @@ static void put_health(struct metrics_text *t, const struct metrics_names *names
 	}
 }
 
-static void put_apply(struct metrics_text *t, const json_object *apply)
+static void put_apply(struct metrics_text *t, const json_object *status)
 {
-	const json_object *buckets = member(apply, "buckets");
+	const json_object *apply = member(status, "apply_seconds"), *buckets = member(apply, "buckets");
 	uint64_t count = json_object_get_uint64(member(apply, "count"));
 	char le[32];
 
 	if (!buckets)
 		return;
+	metrics_text_family(t, "xmesh_apply_errors_total", "counter", "Attempts to apply changes that failed.");
+	metrics_text_count(t, "", NULL, json_object_get_uint64(member(member(status, "turns"), "failed")));
 	metrics_text_family(t, "xmesh_apply_seconds", "histogram", "From a change seen to the maps written.");
 	for (size_t i = 0; i < json_object_array_length(buckets); i++) {
 		const json_object *bucket = json_object_array_get_idx(buckets, i);
@@ -464,7 +489,7 @@ static int put_all(struct metrics_text *t, const struct plane *plane, const stru
 	if (status) {
 		put_feeds(t, member(status, "feeds"));
 		put_health(t, names, status);
-		put_apply(t, member(status, "apply_seconds"));
+		put_apply(t, status);
 	}
 	return 0;
 }

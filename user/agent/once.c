@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "agent/admit.h"
+#include "agent/cache.h"
 #include "agent/ender.h"
+#include "agent/feeds_parts.h"
 #include "core/defs.h"
 #include "feed/feed.h"
 
@@ -16,47 +18,106 @@
 /* A feed that is being written is looked at again for a second. */
 #define BUSY_TRIES 10
 #define BUSY_STEP_MS 100
+/* For one source to answer in full. */
+#define READ_MS 30000
 
-static int read_feed(const char *dir, struct snapshot **ret_snapshot, struct err *err)
+static int read_source(const struct config_cluster *cluster, const struct config_source *source,
+		       struct snapshot **ret_snapshot, struct err *err)
 {
 	struct timespec step = { .tv_nsec = BUSY_STEP_MS * 1000000 };
-	int code = feed_dir_read(dir, ret_snapshot, err);
+	int code = feed_read(source, cluster->name, cluster->id, READ_MS, ret_snapshot, err);
 
 	for (int i = 0; code == -EAGAIN && i < BUSY_TRIES; i++) {
 		nanosleep(&step, NULL);
-		code = feed_dir_read(dir, ret_snapshot, err);
+		code = feed_read(source, cluster->name, cluster->id, READ_MS, ret_snapshot, err);
 	}
 	return code;
 }
 
-static int read_feeds(struct admit *admit, const struct engine *engine, struct notes *failed, struct err *err)
+/* The first source that can be read; those before it are told. */
+static bool read_cluster(struct admit *admit, size_t slot, struct notes *failed)
+{
+	const struct config_cluster *cluster = admit_cluster(admit, slot);
+
+	for (size_t i = 0; i < cluster->n_sources; i++) {
+		auto_free char *origin = feed_origin(&cluster->sources[i]);
+		struct snapshot *snapshot;
+		struct err why = { 0 };
+
+		if (!read_source(cluster, &cluster->sources[i], &snapshot, &why)) {
+			admit_offer(admit, slot, snapshot, origin ? origin : "");
+			return true;
+		}
+		notes_add(failed, "feed of cluster %s: %s", cluster->name, why.text);
+	}
+	return false;
+}
+
+/* What stands if no source can be read, or what they say is refused. */
+static void recover_cluster(struct admit *admit, size_t slot, const struct engine *engine)
+{
+	struct snapshot *snapshot;
+
+	if (!engine_recover(engine, admit_cluster(admit, slot)->id, &snapshot))
+		admit_recover(admit, slot, snapshot, false);
+}
+
+/* After a reboot nothing is pinned. */
+static void recover_cached(struct admit *admit, size_t slot, const char *dir, struct notes *failed)
+{
+	const struct config_cluster *cluster = admit_cluster(admit, slot);
+	struct snapshot *snapshot;
+	struct err why = { 0 };
+	time_t time_s;
+	int code = cache_read(dir, cluster->name, cluster->id, &time_s, &snapshot, &why);
+
+	if (!code)
+		admit_recover(admit, slot, snapshot, true);
+	else if (code != -ENOENT)
+		notes_add(failed, "the cached state of cluster %s is ignored: %s", cluster->name, why.text);
+}
+
+static void judge(const struct admit *admit, size_t slot, struct notes *failed)
+{
+	const struct admit_slot *s = &admit->slots[slot];
+	const char *name = admit_cluster(admit, slot)->name;
+	char text[200];
+
+	if (s->held) {
+		feeds_held_text(s, text, sizeof(text));
+		notes_add(failed, "feed of cluster %s is held: %s, more than max_shrink; if it is meant, let it pass "
+			  "with `xmesh feed accept %s` while an agent runs, or raise max_shrink", name, text, name);
+	} else if (s->error) {
+		notes_add(failed, "feed of cluster %s is refused: %s", name, s->error);
+	}
+}
+
+static int read_feeds(struct admit *admit, const struct engine *engine, const char *dir, bool dry_run,
+		      struct notes *failed, struct err *err)
 {
 	int code;
 
 	for (size_t i = 0; i < admit->n; i++) {
-		const struct config_cluster *cluster = admit_cluster(admit, i);
-		struct snapshot *snapshot;
-		struct err why = { 0 };
-
-		if (!cluster->n_sources)
+		if (!admit_cluster(admit, i)->n_sources)
 			continue;
-		/* What stands if the feed cannot be read or is refused. */
-		if (!engine_recover(engine, cluster->id, &snapshot))
-			admit_recover(admit, i, snapshot);
-		if (read_feed(cluster->sources->dir, &snapshot, &why))
-			notes_add(failed, "feed of cluster %s: %s", cluster->name, why.text);
-		else
-			admit_offer(admit, i, snapshot);
+		recover_cluster(admit, i, engine);
+		if (!read_cluster(admit, i, failed) && !admit->slots[i].accepted)
+			recover_cached(admit, i, dir, failed);
 	}
 	code = admit_settle(admit, err);
 	if (code == -ENOMEM)
 		return code;
 	if (code)
 		notes_add(failed, "%s", err->text);
-	for (size_t i = 0; i < admit->n; i++)
-		if (admit->slots[i].error)
-			notes_add(failed, "feed of cluster %s is refused: %s", admit_cluster(admit, i)->name,
-				  admit->slots[i].error);
+	for (size_t i = 0; i < admit->n; i++) {
+		struct err why = { 0 };
+
+		judge(admit, i, failed);
+		if (!dry_run && admit->slots[i].n_accepted &&
+		    cache_write(dir, admit_cluster(admit, i)->name, admit_cluster(admit, i)->id,
+				admit->slots[i].accepted, &why))
+			notes_add(failed, "the last good state is not kept on disk: %s", why.text);
+	}
 	return 0;
 }
 
@@ -109,15 +170,16 @@ int once_run(const struct config *config, bool dry_run, struct once *ret_once, s
 	struct hostcheck check = { 0 };
 	struct engine *engine = NULL;
 	struct admit *admit = NULL;
+	auto_free char *dir = cache_dir(config);
 	int code = engine_new(config, dry_run, &engine, err);
 
 	if (code)
 		return code;
-	code = admit_new(config, &admit);
+	code = dir ? admit_new(config, &admit) : -ENOMEM;
 	if (code)
 		err_set(err, code, "out of memory");
 	if (!code)
-		code = read_feeds(admit, engine, &once.failed, err);
+		code = read_feeds(admit, engine, dir, dry_run, &once.failed, err);
 	if (!code && !admit->mesh)
 		code = err_set(err, -EINVAL, "%s", once.failed.n ? once.failed.v[0] : "no valid mesh");
 	if (!code) {

@@ -10,10 +10,10 @@
 #include "plane/sockets.h"
 #include "xmesh/latency.h"
 
-const uint32_t state_apply_le_ms[STATE_APPLY_BUCKETS] = { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500,
-							   5000, 10000 };
+const uint32_t state_apply_le_ms[STATE_APPLY_BUCKETS] = { 1, 2, 5, 10, 15, 20, 30, 50, 100, 250, 500, 1000,
+							   2500, 5000, 10000 };
 
-void state_observe(struct state_apply *apply, uint64_t duration_ns)
+void state_apply_add(struct state_apply *apply, uint64_t duration_ns)
 {
 	size_t i = 0;
 
@@ -22,6 +22,12 @@ void state_observe(struct state_apply *apply, uint64_t duration_ns)
 	apply->buckets[i]++;
 	apply->count++;
 	apply->sum_ns += duration_ns;
+}
+
+void state_observe(struct agent *agent, uint64_t seen_ns)
+{
+	if (seen_ns)
+		state_apply_add(&agent->apply, uv_hrtime() - seen_ns);
 }
 
 void state_error(struct agent *agent, const char *text)

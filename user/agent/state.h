@@ -25,7 +25,7 @@
 
 /* Upper bounds of xmesh_apply_seconds, in milliseconds; one more bucket is infinity. */
 extern const uint32_t state_apply_le_ms[];
-#define STATE_APPLY_BUCKETS 13
+#define STATE_APPLY_BUCKETS 15
 
 /* From a change seen to the maps written. */
 struct state_apply {
@@ -68,6 +68,7 @@ struct agent {
 	bool stopping;
 	time_t since_s;
 	uint64_t seen_ns;              /* the oldest change not yet applied was seen, 0 = none */
+	uint64_t services_seen_ns;     /* so too, where a short turn for services is enough */
 	struct pace pace, pods_pace, services_pace; /* of whole turns; of short ones */
 	uint64_t turns, turns_failed;
 	struct engine_turn last;
@@ -79,7 +80,9 @@ struct agent {
 
 /* Remember @text for status; the same as the last one only counts up. */
 void state_error(struct agent *agent, const char *text);
-void state_observe(struct state_apply *apply, uint64_t duration_ns);
+void state_apply_add(struct state_apply *apply, uint64_t duration_ns);
+/* What was seen at @seen_ns (0 = nothing was) is applied just now. */
+void state_observe(struct agent *agent, uint64_t seen_ns);
 /*
  * The document for {"get":"status"}; a new reference. Of services it has:
  *
@@ -90,7 +93,7 @@ void state_observe(struct state_apply *apply, uint64_t duration_ns);
  *	"health": {"NODE NUMBER": "up"|"down"|"unknown"}       nodes that are asked; others are unknown
  *	"sockets": {"cgroups": [PATH...], "ended"}   ended: connections to lost backends, since the start
  *	"nearest": as of rtt_json()
- *	"feeds": [{..., "stale": true|false}]
+ *	"feeds": as of feeds_status()
  */
 json_object *state_status(const struct agent *agent);
 

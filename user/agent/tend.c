@@ -32,6 +32,7 @@ static void failed(struct agent *agent, const struct err *err)
 {
 	uint64_t retry_ms = pace_retry_ms(&agent->services_pace);
 
+	agent->turns_failed++;
 	events_add(&agent->events, EVENTS_TURN_FAILED, NULL, "services: %s", err->text);
 	if (agent->services_pace.failed_in_row == 1)
 		log_error("applying services failed, what is there stays; next try in %u s at the latest: %s",
@@ -56,6 +57,8 @@ static void on_services_timer(uv_timer_t *timer)
 		uv_timer_start(timer, on_services_timer, pace_retry_ms(&agent->services_pace), 0);
 		return;
 	}
+	state_observe(agent, agent->services_seen_ns);
+	agent->services_seen_ns = 0;
 	if (turn.services) {
 		log_info("services applied in %.1f ms: %zu of them, %zu map entries", turn.duration_ns / 1e6,
 			 turn.services, turn.service_ops);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/notes.h"
 #include "core/defs.h"
@@ -78,6 +79,74 @@ static void text_cell(struct emit *emit, const json_object *feed, const char *ke
 	emit_cell_text(emit, agentview_member(feed, key) ? agentview_text(feed, key) : NULL);
 }
 
+static void bool_cell(struct emit *emit, const json_object *feed, const char *key)
+{
+	emit_cell_bool(emit, json_object_get_boolean(agentview_member(feed, key)));
+}
+
+/* Why those fail that do not serve: of the one that does the feed's own error tells. */
+static void note_sources(struct notes *errors, const json_object *feed)
+{
+	const json_object *sources = agentview_member(feed, "sources");
+
+	for (size_t i = 0; sources && i < json_object_array_length(sources); i++) {
+		const json_object *source = json_object_array_get_idx(sources, i);
+
+		if (agentview_member(source, "error") &&
+		    strcmp(agentview_text(source, "error"), agentview_text(feed, "error")))
+			notes_add(errors, "%s: %s: %s", agentview_text(feed, "cluster"),
+				  agentview_text(source, "source"), agentview_text(source, "error"));
+	}
+}
+
+/* Where a cluster has one source alone, its row among the feeds says it all. */
+static bool has_choice(const json_object *feed)
+{
+	const json_object *sources = agentview_member(feed, "sources");
+
+	return sources && json_object_array_length(sources) > 1;
+}
+
+static void emit_sources(struct emit *emit, bool json, const json_object *feeds)
+{
+	static const struct emit_column columns[] = {
+		{ "cluster", "CLUSTER", false }, { "priority", "PRIORITY", true }, { "state", "STATE", false },
+		{ "serving", "SERVING", false }, { "age_s", "AGE", true },         { "errors", "ERRORS", true },
+		{ "revision", "REVISION", false }, { "source", "SOURCE", false },  { "error", NULL, false },
+	};
+	size_t n = feeds ? json_object_array_length(feeds) : 0;
+	bool any = json;
+
+	for (size_t i = 0; i < n; i++)
+		any |= has_choice(json_object_array_get_idx(feeds, i));
+	if (!any)
+		return;
+	emit_table(emit, "feed_sources", "Sources", columns, ARRAY_SIZE(columns), "none");
+	for (size_t i = 0; i < n; i++) {
+		const json_object *feed = json_object_array_get_idx(feeds, i);
+		const json_object *sources = agentview_member(feed, "sources");
+
+		for (size_t k = 0; (json || has_choice(feed)) && sources && k < json_object_array_length(sources); k++) {
+			const json_object *source = json_object_array_get_idx(sources, k);
+
+			emit_row(emit);
+			text_cell(emit, feed, "cluster");
+			emit_cell_number(emit, k + 1);
+			text_cell(emit, source, "state");
+			bool_cell(emit, source, "serving");
+			if (agentview_member(source, "age_s"))
+				emit_cell_age(emit, agentview_number(source, "age_s"));
+			else
+				emit_cell_text(emit, NULL);
+			cell(emit, source, "errors");
+			text_cell(emit, source, "revision");
+			text_cell(emit, source, "source");
+			text_cell(emit, source, "error");
+		}
+	}
+	emit_table_end(emit);
+}
+
 void agentview_emit_feeds(struct emit *emit, bool json, const char *title, const json_object *feeds)
 {
 	static const struct emit_column columns[] = {
@@ -86,7 +155,9 @@ void agentview_emit_feeds(struct emit *emit, bool json, const char *title, const
 		{ "prefixes", "PREFIXES", true }, { "services", "SERVICES", true }, { "slices", "SLICES", true },
 		{ "skipped", "SKIPPED", true },   { "objects", NULL, true },      { "errors", "ERRORS", true },
 		{ "revision", "REVISION", false }, { "source", "SOURCE", false }, { "error", NULL, false },
-		{ "from_pinned_state", NULL, false },
+		{ "from_pinned_state", NULL, false }, { "from_cache", NULL, false },
+		{ "cache_age_s", NULL, true },    { "stale", NULL, false },       { "bad", NULL, true },
+		{ "serving", NULL, false },       { "held_revision", NULL, false }, { "held_digest", NULL, false },
 	};
 	size_t n = feeds ? json_object_array_length(feeds) : 0;
 	struct notes errors = { 0 };
@@ -114,14 +185,23 @@ void agentview_emit_feeds(struct emit *emit, bool json, const char *title, const
 		text_cell(emit, feed, "revision");
 		text_cell(emit, feed, "source");
 		text_cell(emit, feed, "error");
-		emit_cell_bool(emit, json_object_get_boolean(agentview_member(feed, "from_pinned_state")));
+		bool_cell(emit, feed, "from_pinned_state");
+		bool_cell(emit, feed, "from_cache");
+		cell(emit, feed, "cache_age_s");
+		bool_cell(emit, feed, "stale");
+		cell(emit, feed, "bad");
+		text_cell(emit, feed, "serving");
+		text_cell(emit, agentview_member(feed, "held"), "revision");
+		text_cell(emit, agentview_member(feed, "held"), "digest");
 		if (agentview_member(feed, "error"))
 			notes_add(&errors, "%s: %s", agentview_text(feed, "cluster"), agentview_text(feed, "error"));
+		note_sources(&errors, feed);
 	}
 	emit_table_end(emit);
 	if (!json)
 		emit_list(emit, "feed_errors", "Feed errors", (const char *const *)errors.v, errors.n, NULL);
 	notes_done(&errors);
+	emit_sources(emit, json, feeds);
 }
 
 const char *agentview_health(const json_object *status, uint32_t number)

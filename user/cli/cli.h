@@ -90,6 +90,7 @@ struct emit *cli_emit(const struct cli *cli);
 /* One function per row of the table. */
 enum cli_exit cmd_agent(struct cli *cli);
 enum cli_exit cmd_apply(struct cli *cli);
+enum cli_exit cmd_publish(struct cli *cli);
 enum cli_exit cmd_attach(struct cli *cli);
 enum cli_exit cmd_detach(struct cli *cli);
 enum cli_exit cmd_status(struct cli *cli);
@@ -110,6 +111,7 @@ enum cli_exit cmd_peer_get(struct cli *cli);
 enum cli_exit cmd_feed_list(struct cli *cli);
 enum cli_exit cmd_feed_check(struct cli *cli);
 enum cli_exit cmd_feed_diff(struct cli *cli);
+enum cli_exit cmd_feed_accept(struct cli *cli);
 enum cli_exit cmd_explain(struct cli *cli);
 enum cli_exit cmd_doctor(struct cli *cli);
 enum cli_exit cmd_latency(struct cli *cli);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* feed list, feed check, feed diff. */
+/* feed list, feed check, feed diff. Not for: feed accept (cmd_accept.c). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -22,6 +22,12 @@ const struct cli_cmd cli_cmds[] = {
 	{ "apply", "", "Do the agent's work once: read the feeds, plan, apply, exit",
 	  "A feed that cannot be read leaves its cluster as it is, and the exit status is 1.",
 	  cmd_apply, 0, 0, { { "dry-run", NULL, NULL, "Print the plan and change nothing" } } },
+	{ "publish", "", "Mirror our own cluster into the etcd of publish:, for peers to read",
+	  "Nodes, and the services that are global and shared with what backs them, as local.feed has them, under a\n"
+	  "lease. A process of its own, once per cluster; a second one stands by. SIGHUP reads the configuration and\n"
+	  "certificates again; SIGTERM takes back what was published, and peers keep what they had. Needs no root.",
+	  cmd_publish, 0, 0,
+	  { { "once", NULL, NULL, "Publish everything once and exit; it stays for the time of lease_ttl" } } },
 	{ "attach", "IFACE...", "Load what is needed and attach the programs to IFACE; they stay",
 	  "For hosts without an agent. The role is pod or underlay; without --role it is what the configuration\n"
 	  "says of IFACE. While an agent runs, change its configuration instead.",
@@ -77,6 +83,10 @@ const struct cli_cmd cli_cmds[] = {
 	{ "feed diff", "PATH [CLUSTER]", "Show what a proposed feed would change in the live tables",
 	  "Without CLUSTER: the cluster whose configured feed PATH is, else the one whose nodes it has.",
 	  cmd_feed_diff, 1, 2, { { 0 } } },
+	{ "feed accept", "CLUSTER [REVISION]", "Let a snapshot pass that is held because it takes away too much",
+	  "What is accepted is printed; what comes after it is judged anew. With REVISION (or the digest that\n"
+	  "`feed list --json` shows) only if that very one is held. Exit status 3 when nothing is.",
+	  cmd_feed_accept, 1, 2, { { 0 } } },
 	{ "doctor", "", "Look at everything that xmesh depends on and name the first thing that is wrong",
 	  "Kernel, clock, agent, hooks, firewall, each feed from DNS to its objects, and how large packets to\n"
 	  "each node may be. Sends echoes to the nodes and connects to the feeds; changes nothing. The exit\n"

@@ -95,15 +95,17 @@ static void good(void **state)
 {
 	struct world *w = *state;
 
-	admit_offer(w->admit, 0, node("e", "10.1.0.0/24", "192.0.2.1"));
-	admit_offer(w->admit, 1, node("w", "10.2.0.0/24", "192.0.2.2"));
+	admit_offer(w->admit, 0, node("e", "10.1.0.0/24", "192.0.2.1"), "dir /new");
+	admit_offer(w->admit, 1, node("w", "10.2.0.0/24", "192.0.2.2"), "dir /new");
 	assert_int_equal(admit_settle(w->admit, NULL), 0);
 	assert_string_equal(accepted(w->admit, 0), "e");
 	assert_string_equal(accepted(w->admit, 1), "w");
-	admit_offer(w->admit, 1, node("w2", "10.2.1.0/24", "192.0.2.2"));
+	admit_offer(w->admit, 1, node("w2", "10.2.1.0/24", "192.0.2.2"), "dir /new");
 	assert_int_equal(admit_settle(w->admit, NULL), 0);
 	assert_string_equal(accepted(w->admit, 1), "w2");
 	assert_null(w->admit->slots[1].pending);
+	assert_string_equal(w->admit->slots[1].origin, "dir /new");
+	assert_string_equal(w->admit->mesh->clusters[1].origin, "dir /new");
 }
 
 static void bad_changes_nothing(void **state)
@@ -111,8 +113,8 @@ static void bad_changes_nothing(void **state)
 	struct world *w = *state;
 
 	good(state);
-	admit_offer(w->admit, 2, node("n", "10.3.0.0/24", "192.0.2.3"));
-	admit_offer(w->admit, 1, node("w3", "10.1.0.0/25", "192.0.2.2"));
+	admit_offer(w->admit, 2, node("n", "10.3.0.0/24", "192.0.2.3"), "dir /new");
+	admit_offer(w->admit, 1, node("w3", "10.1.0.0/25", "192.0.2.2"), "dir /new");
 	assert_int_equal(admit_settle(w->admit, NULL), 0);
 	assert_string_equal(accepted(w->admit, 0), "e");
 	assert_string_equal(accepted(w->admit, 1), "w2");
@@ -127,7 +129,7 @@ static void mended(void **state)
 	struct world *w = *state;
 
 	bad_changes_nothing(state);
-	admit_offer(w->admit, 1, node("w4", "10.2.4.0/24", "192.0.2.2"));
+	admit_offer(w->admit, 1, node("w4", "10.2.4.0/24", "192.0.2.2"), "dir /new");
 	assert_int_equal(admit_settle(w->admit, NULL), 0);
 	assert_string_equal(accepted(w->admit, 1), "w4");
 	assert_null(w->admit->slots[1].error);
@@ -138,7 +140,7 @@ static void other_gives_way(void **state)
 	struct world *w = *state;
 
 	bad_changes_nothing(state);
-	admit_offer(w->admit, 0, node("e2", "10.9.0.0/24", "192.0.2.1"));
+	admit_offer(w->admit, 0, node("e2", "10.9.0.0/24", "192.0.2.1"), "dir /new");
 	assert_int_equal(admit_settle(w->admit, NULL), 0);
 	assert_string_equal(accepted(w->admit, 0), "e2");
 	assert_string_equal(accepted(w->admit, 1), "w3");
@@ -149,8 +151,8 @@ static void own_first(void **state)
 {
 	struct world *w = *state;
 
-	admit_offer(w->admit, 2, node("n", "10.1.0.0/16", "192.0.2.3"));
-	admit_offer(w->admit, 0, node("e", "10.1.0.0/24", "192.0.2.1"));
+	admit_offer(w->admit, 2, node("n", "10.1.0.0/16", "192.0.2.3"), "dir /new");
+	admit_offer(w->admit, 0, node("e", "10.1.0.0/24", "192.0.2.1"), "dir /new");
 	assert_int_equal(admit_settle(w->admit, NULL), 0);
 	assert_string_equal(accepted(w->admit, 0), "e");
 	assert_string_equal(accepted(w->admit, 2), "none");
@@ -161,13 +163,13 @@ static void recovered(void **state)
 {
 	struct world *w = *state;
 
-	admit_recover(w->admit, 1, node("old", "10.2.0.0/24", "192.0.2.2"));
+	admit_recover(w->admit, 1, node("old", "10.2.0.0/24", "192.0.2.2"), false);
 	assert_int_equal(admit_settle(w->admit, NULL), 0);
 	assert_string_equal(accepted(w->admit, 1), "old");
 	assert_true(w->admit->slots[1].recovered);
-	admit_offer(w->admit, 1, node("new", "10.2.0.0/24", "192.0.2.2"));
+	admit_offer(w->admit, 1, node("new", "10.2.0.0/24", "192.0.2.2"), "dir /new");
 	/* What comes from pinned state never replaces anything. */
-	admit_recover(w->admit, 1, node("older", "10.2.0.0/24", "192.0.2.2"));
+	admit_recover(w->admit, 1, node("older", "10.2.0.0/24", "192.0.2.2"), false);
 	assert_int_equal(admit_settle(w->admit, NULL), 0);
 	assert_string_equal(accepted(w->admit, 1), "new");
 	assert_false(w->admit->slots[1].recovered);
@@ -178,13 +180,111 @@ static void accepted_that_clash(void **state)
 	struct world *w = *state;
 	struct err err = { 0 };
 
-	admit_recover(w->admit, 1, node("w", "10.2.0.0/24", "192.0.2.2"));
-	admit_recover(w->admit, 2, node("n", "10.2.0.0/24", "192.0.2.3"));
+	admit_recover(w->admit, 1, node("w", "10.2.0.0/24", "192.0.2.2"), false);
+	admit_recover(w->admit, 2, node("n", "10.2.0.0/24", "192.0.2.3"), false);
 	assert_int_equal(admit_settle(w->admit, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "north"));
 	assert_non_null(w->admit->mesh);
 	assert_string_equal(w->admit->mesh->clusters[1].snapshot->nodes->name, "w");
 	assert_null(w->admit->mesh->clusters[2].snapshot);
+}
+
+/* A snapshot of one node with @n prefixes. */
+static struct snapshot *wide(const char *name, unsigned int n)
+{
+	struct snapshot *s = node(name, "10.2.0.0/24", "192.0.2.2");
+	char text[32];
+
+	s->nodes->cidrs = realloc(s->nodes->cidrs, n * sizeof(*s->nodes->cidrs));
+	assert_non_null(s->nodes->cidrs);
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "10.2.%u.0/24", i);
+		assert_int_equal(prefix_parse(text, &s->nodes->cidrs[i], NULL), 0);
+	}
+	s->nodes->n_cidrs = n;
+	return s;
+}
+
+static void held(void **state)
+{
+	struct world *w = *state;
+
+	admit_offer(w->admit, 1, wide("many", 40), "dir /new");
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	admit_offer(w->admit, 1, wide("few", 19), "dir /new");
+	admit_offer(w->admit, 2, node("n", "10.3.0.0/24", "192.0.2.3"), "dir /new");
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_true(w->admit->slots[1].held);
+	assert_string_equal(accepted(w->admit, 1), "many");
+	assert_string_equal(accepted(w->admit, 2), "n");
+}
+
+static void held_then_better(void **state)
+{
+	struct world *w = *state;
+
+	held(state);
+	admit_offer(w->admit, 1, wide("half", 20), "dir /new");
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_false(w->admit->slots[1].held);
+	assert_string_equal(accepted(w->admit, 1), "half");
+}
+
+static void held_then_passed(void **state)
+{
+	struct world *w = *state;
+
+	held(state);
+	admit_pass(w->admit, 1);
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_string_equal(accepted(w->admit, 1), "few");
+	/* What comes after is measured by that one. */
+	admit_offer(w->admit, 1, wide("one", 1), "dir /new");
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_string_equal(accepted(w->admit, 1), "one");
+}
+
+static void held_against_pinned(void **state)
+{
+	struct world *w = *state;
+
+	admit_recover(w->admit, 1, wide("pinned", 40), false);
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	admit_offer(w->admit, 1, wide("few", 1), "dir /new");
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_true(w->admit->slots[1].held);
+	assert_string_equal(accepted(w->admit, 1), "pinned");
+}
+
+static void removed(void **state)
+{
+	struct world *w = *state;
+
+	held(state);
+	admit_remove(w->admit, 1);
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_true(w->admit->nodes_changed);
+	assert_string_equal(accepted(w->admit, 1), "none");
+	assert_string_equal(accepted(w->admit, 2), "n");
+	/* When it comes back there is nothing that it could take away. */
+	admit_offer(w->admit, 1, wide("few", 1), "dir /new");
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_string_equal(accepted(w->admit, 1), "few");
+}
+
+static void moved(void **state)
+{
+	struct world *w = *state;
+	struct admit *other;
+
+	held(state);
+	assert_int_equal(admit_new(w->config, &other), 0);
+	w->config->max_shrink_percent = 60;
+	admit_move(w->admit, 1, other, 1);
+	assert_int_equal(admit_settle(other, NULL), 0);
+	assert_string_equal(accepted(other, 1), "few");
+	admit_free(w->admit);
+	w->admit = other;
 }
 
 int main(void)
@@ -199,6 +299,12 @@ int main(void)
 		TEST("of two new ones that clash our own cluster's wins", own_first),
 		TEST("pinned state stands until the feed answers, and never after", recovered),
 		TEST("pinned state that clashes: in the order of the configuration, and said", accepted_that_clash),
+		TEST("one that takes away too much is held, the others go on", held),
+		TEST("one after it that takes away less is taken over", held_then_better),
+		TEST("let pass, it is taken over", held_then_passed),
+		TEST("at a start it is measured by what is pinned", held_against_pinned),
+		TEST("what is removed is gone, with what is held of it", removed),
+		TEST("another max_shrink judges anew what is held", moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,10 @@ struct world {
 	uv_timer_t deadline;
 	struct config *config;
 	struct feeds *feeds;
-	unsigned int changes;
+	unsigned int changes, events[EVENTS_KIND_COUNT];
 	bool recovers;        /* pinned state knows west */
+	const char *settings; /* more lines of the configuration */
+	const char *second;   /* another source of west */
 	bool late;
 };
 
@@ -45,6 +47,32 @@ static void write_node(const struct world *w, const char *cluster, const char *n
 	fclose(out);
 }
 
+/* As many nodes, with a prefix each. */
+static void write_nodes(const struct world *w, const char *cluster, unsigned int n)
+{
+	char path[128];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", w->dir, cluster);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/%s/nodes.yaml", w->dir, cluster);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	for (unsigned int i = 0; i < n; i++)
+		fprintf(out,
+			"---\napiVersion: v1\nkind: Node\nmetadata: {name: w%u-%u}\nspec: {podCIDRs: [10.2.%u.0/24]}\n"
+			"status: {addresses: [{type: InternalIP, address: 192.0.2.%u}]}\n", n, i, i, i + 20);
+	fclose(out);
+}
+
+static void run(const struct world *w, const char *fmt)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), fmt, w->dir, w->dir);
+	assert_int_equal(system(command), 0);
+}
+
 static struct config *config_of(const struct world *w, const char *more)
 {
 	char text[1024];
@@ -52,20 +80,34 @@ static struct config *config_of(const struct world *w, const char *more)
 	struct err err = { 0 };
 
 	snprintf(text, sizeof(text),
-		 "cluster: {name: east, id: 1}\nunderlay: [eth0]\nlocal: {feed: {dir: %s/east}}\n"
-		 "peers:\n  - {name: west, id: 2, feed: {dir: %s/west}}\n%s",
-		 w->dir, w->dir, more);
+		 "cluster: {name: east, id: 1}\nunderlay: [eth0]\nstate_dir: %s/state\nlocal: {feed: {dir: %s/east}}\n"
+		 "%speers:\n  - {name: west, id: 2, feed: [{dir: %s/west}%s%s%s]}\n%s",
+		 w->dir, w->dir, w->settings ? w->settings : "", w->dir, w->second ? ", {dir: " : "",
+		 w->second ? w->second : "", w->second ? "}" : "", more);
 	if (config_parse(text, strlen(text), "test.yaml", &config, &err))
 		fail_msg("%s", err.text);
 	return config;
 }
 
-static void on_changed(void *user, bool services_only)
+static void on_changed(void *user, bool services_only, uint64_t seen_ns)
 {
 	struct world *w = user;
 
 	w->changes++;
 	uv_stop(&w->loop);
+}
+
+static void on_event(void *user, enum events_kind kind, const char *cluster, const char *text)
+{
+	struct world *w = user;
+
+	assert_true(cluster && *text);
+	w->events[kind]++;
+	uv_stop(&w->loop);
+}
+
+static void on_fresh(void *user)
+{
 }
 
 static int on_recover(void *user, uint16_t cluster, struct snapshot **ret_snapshot)
@@ -106,6 +148,16 @@ static void wait_change(struct world *w)
 	assert_false(w->late);
 }
 
+static void wait_event(struct world *w, enum events_kind kind)
+{
+	unsigned int before = w->events[kind];
+
+	uv_timer_start(&w->deadline, on_deadline, 10000, 0);
+	while (w->events[kind] == before && !w->late)
+		uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_false(w->late);
+}
+
 static const char *node_of(const struct world *w, size_t slot)
 {
 	const struct snapshot *s = feeds_mesh(w->feeds)->clusters[slot].snapshot;
@@ -115,7 +167,8 @@ static const char *node_of(const struct world *w, size_t slot)
 
 static void start(struct world *w)
 {
-	struct feeds_callbacks callbacks = { .changed = on_changed, .recover = on_recover, .user = w };
+	struct feeds_callbacks callbacks = { .changed = on_changed, .fresh = on_fresh, .event = on_event,
+					     .recover = on_recover, .user = w };
 	struct err err = { 0 };
 
 	w->config = config_of(w, "");
@@ -143,7 +196,8 @@ static int teardown(void **state)
 
 	feeds_close(w->feeds);
 	uv_close((uv_handle_t *)&w->deadline, NULL);
-	uv_run(&w->loop, UV_RUN_DEFAULT);
+	while (uv_run(&w->loop, UV_RUN_DEFAULT))
+		;
 	assert_int_equal(uv_loop_close(&w->loop), 0);
 	config_free(w->config);
 	snprintf(command, sizeof(command), "rm -rf %s", w->dir);
@@ -216,6 +270,216 @@ static void refused(void **state)
 	assert_string_equal(field(w, 1, "state", text), "ok");
 }
 
+static void stop(struct world *w)
+{
+	feeds_close(w->feeds);
+	w->feeds = NULL;
+	config_free(w->config);
+	w->config = NULL;
+	uv_close((uv_handle_t *)&w->deadline, NULL);
+	while (uv_run(&w->loop, UV_RUN_DEFAULT))
+		;
+	uv_timer_init(&w->loop, &w->deadline);
+}
+
+static void stale_is_told(void **state)
+{
+	struct world *w = *state;
+	bool stale[2];
+
+	w->settings = "stale_after: 1s\n";
+	settles(state);
+	feeds_stale(w->feeds, stale);
+	assert_false(stale[1]);
+	assert_int_equal(w->events[EVENTS_FEED_READ], 2);
+	run(w, "mv %s/west %s/away");
+	wait_event(w, EVENTS_FEED_FAILED);
+	while (!stale[1]) {
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+		feeds_stale(w->feeds, stale);
+	}
+	assert_int_equal(w->events[EVENTS_FEED_STALE], 1);
+	feeds_stale(w->feeds, stale);
+	assert_int_equal(w->events[EVENTS_FEED_STALE], 1);
+	assert_string_equal(node_of(w, 1), "w");
+	run(w, "mv %s/away %s/west");
+	feeds_poke(w->feeds);
+	wait_event(w, EVENTS_FEED_BACK);
+	feeds_stale(w->feeds, stale);
+	assert_false(stale[1]);
+}
+
+static void refused_is_told(void **state)
+{
+	struct world *w = *state;
+	char text[512];
+
+	refused(state);
+	assert_int_equal(w->events[EVENTS_FEED_REFUSED], 1);
+	assert_string_equal(field(w, 1, "errors", text), "1");
+}
+
+static void second_serves(void **state)
+{
+	struct world *w = *state;
+	char second[96], text[512];
+
+	snprintf(second, sizeof(second), "%s/other", w->dir);
+	w->second = second;
+	w->settings = "stale_after: 1s\n";
+	write_node(w, "other", "o", "10.2.0.0/24", "192.0.2.3");
+	settles(state);
+	assert_int_equal(w->events[EVENTS_FEED_SOURCE], 0);
+	run(w, "mv %s/west %s/away");
+	wait_event(w, EVENTS_FEED_SOURCE);
+	assert_string_equal(node_of(w, 1), "o");
+	assert_string_equal(field(w, 1, "state", text), "fallback");
+	assert_non_null(strstr(field(w, 1, "source", text), "/other"));
+	assert_string_equal(feeds_mesh(w->feeds)->clusters[1].origin, text);
+	run(w, "mv %s/away %s/west");
+	feeds_poke(w->feeds);
+	wait_event(w, EVENTS_FEED_SOURCE);
+	assert_string_equal(node_of(w, 1), "w");
+	assert_string_equal(field(w, 1, "state", text), "ok");
+	/* While the first serves, the second's changes are of no matter. */
+	write_node(w, "other", "o2", "10.2.7.0/24", "192.0.2.3");
+	wait_event(w, EVENTS_FEED_READ);
+	assert_string_equal(node_of(w, 1), "w");
+}
+
+static void second_at_start(void **state)
+{
+	struct world *w = *state;
+	char second[96], text[512];
+
+	snprintf(second, sizeof(second), "%s/other", w->dir);
+	w->second = second;
+	write_node(w, "east", "e", "10.1.0.0/24", "192.0.2.1");
+	write_node(w, "other", "o", "10.2.0.0/24", "192.0.2.3");
+	start(w);
+	wait_change(w);
+	assert_string_equal(node_of(w, 1), "o");
+	assert_string_equal(field(w, 1, "state", text), "fallback");
+}
+
+static char *held_digest(const struct world *w, char digest[32])
+{
+	json_object *list = feeds_status(w->feeds), *held = NULL, *member = NULL;
+
+	assert_true(json_object_object_get_ex(json_object_array_get_idx(list, 1), "held", &held));
+	assert_true(json_object_object_get_ex(held, "digest", &member));
+	snprintf(digest, 32, "%s", json_object_get_string(member));
+	json_object_put(list);
+	return digest;
+}
+
+static void held(void **state)
+{
+	struct world *w = *state;
+	char first[32], digest[32], text[512];
+	struct err err;
+
+	write_node(w, "east", "e", "10.1.0.0/24", "192.0.2.1");
+	write_nodes(w, "west", 40);
+	start(w);
+	wait_change(w);
+	assert_string_equal(node_of(w, 1), "w40-0");
+	assert_int_equal(feeds_accept(w->feeds, "west", "0", &err), -ESRCH);
+	assert_int_equal(feeds_accept(w->feeds, "north", "0", &err), -ENOENT);
+	write_nodes(w, "west", 5);
+	wait_event(w, EVENTS_FEED_HELD);
+	held_digest(w, first);
+	write_nodes(w, "west", 2);
+	wait_event(w, EVENTS_FEED_HELD);
+	assert_string_equal(node_of(w, 1), "w40-0");
+	assert_string_equal(field(w, 1, "state", text), "held");
+	assert_non_null(strstr(field(w, 1, "error", text), "38 of 40 prefixes"));
+	assert_non_null(strstr(text, "feed accept west"));
+	/* What was looked at before is not what is held now. */
+	assert_int_equal(feeds_accept(w->feeds, "west", first, &err), -ESTALE);
+	assert_string_equal(node_of(w, 1), "w40-0");
+	assert_int_equal(feeds_accept(w->feeds, "west", held_digest(w, digest), &err), 0);
+	assert_string_equal(node_of(w, 1), "w2-0");
+	assert_string_equal(field(w, 1, "state", text), "ok");
+	assert_int_equal(w->events[EVENTS_FEED_ACCEPTED], 1);
+}
+
+static void cached(void **state)
+{
+	struct world *w = *state;
+	char text[512];
+
+	settles(state);
+	stop(w);
+	run(w, "mv %s/west %s/away");
+	start(w);
+	wait_event(w, EVENTS_FEED_CACHED);
+	if (!feeds_are_settled(w->feeds))
+		wait_change(w);
+	assert_string_equal(node_of(w, 0), "e");
+	assert_string_equal(node_of(w, 1), "w");
+	assert_string_equal(field(w, 1, "from_cache", text), "true");
+	assert_string_equal(field(w, 1, "from_pinned_state", text), "false");
+	assert_string_equal(field(w, 1, "state", text), "failing");
+	run(w, "mv %s/away %s/west");
+	feeds_poke(w->feeds);
+	wait_change(w);
+	assert_string_equal(field(w, 1, "from_cache", text), "false");
+	assert_string_equal(field(w, 1, "state", text), "ok");
+}
+
+static void cached_less_than_pinned(void **state)
+{
+	struct world *w = *state;
+
+	settles(state);
+	stop(w);
+	run(w, "mv %s/west %s/away");
+	w->recovers = true;
+	start(w);
+	wait_change(w);
+	assert_string_equal(node_of(w, 1), "pinned");
+	assert_int_equal(w->events[EVENTS_FEED_CACHED], 0);
+}
+
+static void cached_damaged(void **state)
+{
+	struct world *w = *state;
+
+	settles(state);
+	stop(w);
+	run(w, "mv %s/west %s/away");
+	run(w, "sed -i s/192.0.2.2/192.0.2.3/ %s/state/default/feeds/west.json");
+	start(w);
+	wait_change(w);
+	assert_string_equal(node_of(w, 1), "none");
+	assert_int_equal(w->events[EVENTS_FEED_CACHED], 0);
+}
+
+static void removed(void **state)
+{
+	struct world *w = *state;
+	char text[512];
+
+	w->settings = "stale_after: 1s\nremove_after: 1s\n";
+	settles(state);
+	run(w, "mv %s/west %s/away");
+	wait_event(w, EVENTS_FEED_REMOVED);
+	assert_string_equal(node_of(w, 1), "none");
+	assert_string_equal(node_of(w, 0), "e");
+	assert_string_equal(field(w, 1, "state", text), "removed");
+	/* It comes back as it was: the transport tells of no change. */
+	run(w, "mv %s/away %s/west");
+	feeds_poke(w->feeds);
+	wait_change(w);
+	assert_string_equal(node_of(w, 1), "w");
+	assert_string_equal(field(w, 1, "state", text), "ok");
+	run(w, "test ! -e %s/state/default/feeds/west.json");
+	stop(w);
+	run(w, "test -s %s/state/default/feeds/west.json");
+	run(w, "test $(stat -c %%a %s/state/default/feeds) = 700 -a $(stat -c %%a %s/state/default/feeds/west.json) = 600");
+}
+
 static void reconfigured(void **state)
 {
 	struct world *w = *state;
@@ -250,6 +514,15 @@ int main(void)
 		TEST("a feed that fails stops nobody, and its pinned state stands", failing),
 		TEST("a snapshot that does not fit is refused, told, and taken over when mended", refused),
 		TEST("a peer more, a peer less: the others keep what they have", reconfigured),
+		TEST("a feed that is stale is told once, serves on, and is told when it is back", stale_is_told),
+		TEST("a refusal is told once, and counted", refused_is_told),
+		TEST("the second source serves while the first is stale, and no longer", second_serves),
+		TEST("at a start the second serves as soon as the first has failed", second_at_start),
+		TEST("what takes away too much is held until that very one is accepted", held),
+		TEST("with nothing pinned the cache serves until a broken feed is mended", cached),
+		TEST("pinned state is believed before the cache", cached_less_than_pinned),
+		TEST("a damaged cache is ignored", cached_damaged),
+		TEST("after remove_after a silent cluster is gone, and comes back when it answers", removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,9 @@ static void histogram(void **state)
 {
 	struct state_apply apply = { 0 };
 
-	state_observe(&apply, 1000000);
-	state_observe(&apply, 1000001);
-	state_observe(&apply, 3600ull * 1000000000);
+	state_apply_add(&apply, 1000000);
+	state_apply_add(&apply, 1000001);
+	state_apply_add(&apply, 3600ull * 1000000000);
 	assert_int_equal(apply.buckets[0], 1);
 	assert_int_equal(apply.buckets[1], 1);
 	assert_int_equal(apply.buckets[STATE_APPLY_BUCKETS], 1);
