@@ -174,3 +174,23 @@ etcd_source() {
 	list=$(printf '"https://%s:2379", ' "$@")
 	echo "{etcd: {endpoints: [${list%, }], prefix: $prefix, ca: $d/ca.pem, cert: $d/$user.pem, key: $d/$user-key.pem}}"
 }
+
+# ---- ways to it that can be cut ----
+
+# etcd_way NAME ADDRESS: https://ADDRESS:2379 leads to the server NAME, until etcd_cut ADDRESS. Again: it is
+# mended.
+etcd_way() {
+	etcd_address "$2"
+	lab_bg fabric "way-$2" socat "TCP-LISTEN:2379,bind=$2,reuseaddr,fork" "TCP:$(cat "$LAB_DIR/etcd/$1.addr"):2379"
+	echo "$LAB_PID" >"$LAB_DIR/etcd/way-$2.pid"
+	lab_wait 5 etcd_way_listens "$2"
+}
+etcd_way_listens() { [ -n "$(lab_exec fabric ss -Hltn "src = $1:2379")" ]; }
+etcd_cut() { # ADDRESS: what goes over it is reset, what comes is refused
+	local pid child
+	pid=$(cat "$LAB_DIR/etcd/way-$1.pid")
+	child=$(pgrep -P "$pid" | paste -sd' ')
+	# shellcheck disable=SC2086 # several
+	kill "$pid" $child
+	lab_wait 5 lab_gone "$pid"
+}

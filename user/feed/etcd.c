@@ -96,15 +96,15 @@ static void doubt(struct etcd_feed *f, uint64_t wait_ms)
 
 	if (!f->published && !f->n_objects) {
 		err_set(&err, -ENOENT,
-			"no objects below %s (%s): is this the prefix that the cluster is published under?",
-			f->prefix, f->revision);
+			"no objects below %s: is this the prefix that the cluster is published under?",
+			f->prefix);
 		tell_error(f, &err);
 	} else if (wait_ms) {
 		uv_timer_start(&f->quiet, on_quiet, wait_ms, 0);
 	} else {
 		err_set(&err, -ENOENT,
-			"%s" MARKER " is not there (%s): the publisher of this prefix has not ended writing, or is gone and its lease with it; what was known stays",
-			f->prefix, f->revision);
+			"%s" MARKER " is not there: who publishes this prefix has not ended writing, or is "
+			"gone, and its lease with it; what was known stays", f->prefix);
 		tell_error(f, &err);
 	}
 }
@@ -250,10 +250,10 @@ static void on_snapshot(void *user, struct snapshot *snapshot)
 		return;
 	}
 	if (snapshot->counts.bad)
-		err_set(&err, -EINVAL, "none of the values below %s (%s) can be used: %s", f->prefix, f->revision,
+		err_set(&err, -EINVAL, "none of the values below %s can be used: %s", f->prefix,
 			snapshot->n_warnings ? snapshot->warnings[0] : "no object is among them");
 	else
-		err_set(&err, -ENOENT, "no nodes and no services below %s (%s)", f->prefix, f->revision);
+		err_set(&err, -ENOENT, "no nodes and no services below %s", f->prefix);
 	snapshot_free(snapshot);
 	tell_error(f, &err);
 }

@@ -17,11 +17,11 @@ int feed_new(uv_loop_t *loop, const struct config_source *source, const char *na
 	case CONFIG_SOURCE_DIR:
 		return feed_dir_new(loop, source->dir, callbacks, ret_feed, err);
 	case CONFIG_SOURCE_ETCD:
-		return err_set(err, -ENOSYS, "etcd feeds are not built in yet");
+		return feed_etcd_new(&setup, ret_feed, err);
 	case CONFIG_SOURCE_KUBERNETES:
 		return feed_kubernetes_new(&setup, ret_feed, err);
 	case CONFIG_SOURCE_CILIUM:
-		return err_set(err, -ENOSYS, "cilium feeds are not built in yet");
+		return feed_cilium_new(&setup, ret_feed, err);
 	}
 	return err_set(err, -EINVAL, "no such transport");
 }
