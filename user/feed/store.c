@@ -98,6 +98,18 @@ static struct entry *entry_new(struct store *store, const char *key, size_t len,
 	return e;
 }
 
+const char *entry_text(const struct entry *entry, char buf[XM_NAME_LEN])
+{
+	size_t len = entry->key_len, max = XM_NAME_LEN - 1;
+	const char *key = len > max ? entry->key + len - max : entry->key;
+
+	len = MIN(len, max);
+	for (size_t i = 0; i < len; i++)
+		buf[i] = key[i] >= ' ' && key[i] < 0x7f ? key[i] : '?';
+	buf[len] = '\0';
+	return buf;
+}
+
 static void drop_note(struct store *store, struct entry *e)
 {
 	struct note *note = take(e->note);

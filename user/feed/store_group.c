@@ -5,7 +5,6 @@
  * changes. Not for: keys (store.c).
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,7 +207,7 @@ static int fill_part(struct part *p, struct piece *piece)
 		p->node = calloc(1, sizeof(*p->node));
 		rc = p->node ? pack_node(&piece->node, p->node) : -ENOMEM;
 		if (!rc && !*p->node->source)
-			snprintf(p->node->source, sizeof(p->node->source), "%.255s", p->entry->key);
+			entry_text(p->entry, p->node->source);
 		break;
 	case PIECE_SLICE:
 		return fill_slice(p, piece);
@@ -218,7 +217,7 @@ static int fill_part(struct part *p, struct piece *piece)
 		p->service = calloc(1, sizeof(*p->service));
 		rc = p->service ? pack_service(&piece->service, p->service) : -ENOMEM;
 		if (!rc && !*p->service->source)
-			snprintf(p->service->source, sizeof(p->service->source), "%.255s", p->entry->key);
+			entry_text(p->entry, p->service->source);
 		break;
 	case PIECE_NOTHING:
 	case PIECE_KINDS:

@@ -112,6 +112,9 @@ struct store {
 #define STORE_MAX_NOTES 1000 /* sentences that are kept; the others are only counted */
 #define STORE_MAX_WARNINGS 100 /* in a snapshot, then their number */
 
+/* Its key for people: the end of a long one, and no control characters. Returns @buf. */
+const char *entry_text(const struct entry *entry, char buf[XM_NAME_LEN]);
+
 /* The part of @entry that @piece is; in its group, which is dirty. -ENOMEM, -ENOSPC. */
 int part_new(struct store *store, struct entry *entry, struct piece *piece, struct part **ret_part);
 void part_attach(struct store *store, struct part *part);

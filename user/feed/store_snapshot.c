@@ -76,12 +76,14 @@ static int order_notes(const void *va, const void *vb)
 static int warn_lines(const struct note *note, struct snapshot *s)
 {
 	const char *line = note->text;
+	char key[XM_NAME_LEN];
 	int rc = 0;
 
 	while (!rc && *line) {
 		size_t len = strcspn(line, "\n");
 
-		rc = vec_note(&s->warnings, &s->n_warnings, "%s: %.*s", note->entry->key, (int)len, line);
+		rc = vec_note(&s->warnings, &s->n_warnings, "%s: %.*s",
+			      entry_text(note->entry, key), (int)len, line);
 		line += len + !!line[len];
 	}
 	return rc;
@@ -109,22 +111,42 @@ static int warn_notes(const struct store *store, size_t *left_out, struct snapsh
 	return rc;
 }
 
+static int order_parts(const void *va, const void *vb)
+{
+	const struct part *a = *(struct part *const *)va, *b = *(struct part *const *)vb;
+
+	return strcmp(a->entry->key, b->entry->key);
+}
+
+/* Each key that says again what another one says: the first by the order of keys counts. */
 static int warn_extra(const struct group *g, enum piece_kind kind, size_t *left_out,
 		      struct snapshot *s)
 {
-	const struct part *first = g->lists[kind].first, *p = first;
+	auto_free const struct part **parts = NULL;
+	char key[XM_NAME_LEN], first[XM_NAME_LEN];
+	size_t n = 0;
 	int rc = 0;
 
-	for (; p; p = p->after)
-		if (strcmp(p->entry->key, first->entry->key) < 0)
-			first = p;
-	for (p = g->lists[kind].first; !rc && p; p = p->after) {
-		if (p->entry == first->entry)
+	for (const struct part *p = g->lists[kind].first; p; p = p->after)
+		n++;
+	if (n < 2)
+		return 0;
+	parts = calloc(n, sizeof(*parts));
+	if (!parts)
+		return -ENOMEM;
+	n = 0;
+	for (const struct part *p = g->lists[kind].first; p; p = p->after)
+		parts[n++] = p;
+	qsort(parts, n, sizeof(*parts), order_parts);
+	entry_text(parts[0]->entry, first);
+	for (size_t i = 1; !rc && i < n; i++) {
+		if (parts[i]->entry == parts[0]->entry)
 			continue;
 		if (s->n_warnings < STORE_MAX_WARNINGS)
 			rc = vec_note(&s->warnings, &s->n_warnings,
-				      "%s: %s%s%s is in %s already: not used, remove one", p->entry->key,
-				      g->space, *g->space ? "/" : "", g->name, first->entry->key);
+				      "%s: %s%s%s is in %s already: not used, remove one",
+				      entry_text(parts[i]->entry, key), g->space, *g->space ? "/" : "",
+				      g->name, first);
 		else
 			++*left_out;
 	}
