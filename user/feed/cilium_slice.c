@@ -46,9 +46,6 @@ static int unpack(ZSTD_DCtx *dctx, const void *value, size_t len, char **data, s
 		size_t before_in = in.pos, before_out = out.pos;
 
 		if (out.pos == out.size) {
-			if (out.size > CILIUM_MAX_UNPACKED)
-				return err_set(err, -EINVAL, "unpacked it has more than %u bytes",
-					       CILIUM_MAX_UNPACKED);
 			if (room(data, &out.size))
 				return err_set(err, -ENOMEM, "out of memory");
 			out.dst = *data;
@@ -56,6 +53,9 @@ static int unpack(ZSTD_DCtx *dctx, const void *value, size_t len, char **data, s
 		left = ZSTD_decompressStream(dctx, &out, &in);
 		if (ZSTD_isError(left))
 			return err_set(err, -EINVAL, "it is no zstd frame: %s", ZSTD_getErrorName(left));
+		if (out.pos > CILIUM_MAX_UNPACKED)
+			return err_set(err, -EINVAL, "unpacked it has more than %u bytes",
+				       CILIUM_MAX_UNPACKED);
 		if (left && in.pos == before_in && out.pos == before_out && in.pos == in.size)
 			return err_set(err, -EINVAL, "its zstd frame is cut");
 	} while (left);
