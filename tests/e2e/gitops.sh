@@ -292,8 +292,9 @@ removed() {
 	kill -HUP "$(lab_agent_pid east-1)"
 	mv "$f/first" "$f/first.away"
 	mv "$f/second" "$f/second.away"
-	lab_wait 10 unknown 10.12.1.1
-	is pair state removed
+	lab_wait 10 is pair state removed
+	gone 10.12.1.1
+	gone 10.12.2.1
 	known 10.2.1.1
 	mv "$f/second.away" "$f/second"
 	lab_wait 35 known 10.12.2.1
