@@ -177,22 +177,31 @@ static bool is_dead(const struct http_request *r)
 	return r->canceled || r->over || r->http->closed;
 }
 
+static void tell_header(struct http_request *r, const char *line, size_t len)
+{
+	int status;
+
+	while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+		len--;
+	if (!r->ask.header || !len || (len >= 5 && !memcmp(line, "HTTP/", 5)))
+		return;
+	status = status_of(r);
+	if (status >= 200)
+		r->ask.header(r->ask.user, status, line, len);
+}
+
+/* Usually a line; several if curl was paused when they came. */
 static size_t on_header(char *data, size_t size, size_t n, void *user)
 {
 	struct http_request *r = user;
-	size_t len = n;
-	int status;
+	const char *end = data + n;
 
-	if (is_dead(r))
-		return 0;
+	for (const char *line = data, *next; line < end && !is_dead(r); line = next) {
+		next = memchr(line, '\n', (size_t)(end - line));
+		next = next ? next + 1 : end;
+		tell_header(r, line, (size_t)(next - line));
+	}
 	heard(r);
-	while (len && (data[len - 1] == '\n' || data[len - 1] == '\r'))
-		len--;
-	if (!r->ask.header || !len || (len >= 5 && !memcmp(data, "HTTP/", 5)))
-		return n;
-	status = status_of(r);
-	if (status >= 200)
-		r->ask.header(r->ask.user, status, data, len);
 	return is_dead(r) ? 0 : n;
 }
 
