@@ -5,10 +5,12 @@
 
 #include "core/addr.h"
 #include "core/defs.h"
+#include "core/text.h"
 #include "feed/decode_object.h"
 
 #define NODE_CIDRS "xmesh.io/pod-cidrs"
 #define NODE_MAC "xmesh.io/vtep-mac"
+#define NODE_IDENTITY_BITS "xmesh.io/identity-bits"
 #define NODE_ZONE "topology.kubernetes.io/zone"
 #define NODE_REGION "topology.kubernetes.io/region"
 
@@ -142,6 +144,25 @@ static int mac(const struct object *o, struct node_object *node, struct err *err
 	return 0;
 }
 
+/* Of a node of Cilium's, whose VNI is an identity. */
+static int identity_bits(const struct object *o, struct node_object *node, struct err *err)
+{
+	const char *text;
+	int64_t bits;
+	int rc;
+
+	rc = object_annotation(o, NODE_IDENTITY_BITS, &text, err);
+	if (rc || !text)
+		return rc;
+	rc = text_number(text, 15, 16, &bits, err);
+	if (rc) {
+		err_in(err, -EINVAL, "annotation " NODE_IDENTITY_BITS);
+		return object_in(o, -EINVAL, err);
+	}
+	node->identity_bits = bits;
+	return 0;
+}
+
 static int label(const struct object *o, const char *key, char *buf, size_t size, struct err *err)
 {
 	const struct doc *d = doc_get(o->labels, key);
@@ -166,6 +187,8 @@ int decode_node(const struct object *o, struct err *err)
 		rc = addresses(o, node, err);
 	if (!rc)
 		rc = mac(o, node, err);
+	if (!rc)
+		rc = identity_bits(o, node, err);
 	if (!rc)
 		rc = label(o, NODE_ZONE, node->zone, sizeof(node->zone), err);
 	if (!rc)

@@ -24,6 +24,8 @@ struct encoder {
 	size_t len;
 	encode_fn each;
 	void *user;
+	const struct slice_object **names; /* sorted by namespace and name */
+	size_t n_names;
 };
 
 static __attribute__((format(printf, 2, 3))) void put(struct encoder *e, const char *fmt, ...)
@@ -105,6 +107,8 @@ static int encode_node(struct encoder *e, const struct node_object *n)
 		put(e, "%s\"xmesh.io/pod-cidrs\":\"\"", comma(&more));
 	if (n->has_vtep_mac)
 		put(e, "%s\"xmesh.io/vtep-mac\":\"%s\"", comma(&more), mac_format(n->vtep_mac, buf));
+	if (n->identity_bits)
+		put(e, "%s\"xmesh.io/identity-bits\":\"%u\"", comma(&more), n->identity_bits);
 	put(e, "},\"labels\":{");
 	more = false;
 	if (*n->zone) {
@@ -250,13 +254,60 @@ static int encode_objects(struct encoder *e, const struct service_object *s, enu
 	return rc;
 }
 
-/* @i: of the slices of its service, for one that has no name. */
+static int compare_names(const struct slice_object *a, const struct slice_object *b)
+{
+	int diff = strcmp(a->space, b->space);
+
+	return diff ? diff : strcmp(a->name, b->name);
+}
+
+static int order_names(const void *va, const void *vb)
+{
+	const struct slice_object *a = *(struct slice_object *const *)va;
+	const struct slice_object *b = *(struct slice_object *const *)vb;
+	int diff = compare_names(a, b);
+
+	/* Of one name: as they lie in the snapshot. */
+	return diff ? diff : (a > b) - (a < b);
+}
+
+/*
+ * Slices under the names that they bear. A peer's store may hold one name under several keys, all of
+ * which count: sorted, so that all but the first of a name are found.
+ */
+static int sort_names(const struct snapshot *s, const struct slice_object ***ret_names, size_t *ret_n)
+{
+	const struct slice_object **names = calloc(s->n_slices + 1, sizeof(*names));
+	size_t n = 0;
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_slices; i++)
+		if (s->slices[i].name)
+			names[n++] = &s->slices[i];
+	qsort(names, n, sizeof(*names), order_names);
+	*ret_names = names;
+	*ret_n = n;
+	return 0;
+}
+
+static bool is_named(const struct encoder *e, const struct slice_object *s)
+{
+	const struct slice_object *const *at;
+
+	if (!s->name)
+		return false;
+	at = bsearch(&s, e->names, e->n_names, sizeof(*e->names), order_names);
+	return at == e->names || compare_names(at[-1], s);
+}
+
+/* @i: of the slices of its service, for one that has no name of its own. */
 static int encode_slice(struct encoder *e, const struct slice_object *s, size_t i)
 {
 	bool v4 = !s->n_endpoints || xm_addr_is_v4(&s->endpoints->addr), more = false;
 	char name[XM_NAME_LEN], buf[ADDR_TEXT_MAX];
 
-	if (s->name)
+	if (is_named(e, s))
 		snprintf(name, sizeof(name), "%s", s->name);
 	else
 		snprintf(name, sizeof(name), "%s.%zu", s->service, i);
@@ -313,16 +364,21 @@ int encode_snapshot(const struct snapshot *snapshot, enum encode_what what, enco
 		    void *user)
 {
 	struct encoder e = { .each = each, .user = user };
-	int rc = 0;
+	int rc = sort_names(snapshot, &e.names, &e.n_names);
 
+	if (rc)
+		return rc;
 	e.out = open_memstream(&e.text, &e.len);
-	if (!e.out)
+	if (!e.out) {
+		free(e.names);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; !rc && i < snapshot->n_nodes; i++)
 		rc = encode_node(&e, &snapshot->nodes[i]);
 	if (!rc)
 		rc = encode_services(&e, snapshot, what);
 	fclose(e.out);
 	free(e.text);
+	free(e.names);
 	return rc;
 }

@@ -396,6 +396,9 @@ static const struct {
 	  NODE("  annotations: {xmesh.io/vtep-mac: '01:00:5e:00:00:01'}\n"
 	       "spec: {podCIDR: 10.1.0.0/24}\n"),
 	  "is no MAC of one device" },
+	{ "identity bits of no Cilium",
+	  NODE("  annotations: {xmesh.io/identity-bits: '8'}\nspec: {podCIDR: 10.1.0.0/24}\n"),
+	  "annotation xmesh.io/identity-bits: " },
 	{ "a zone that is too long",
 	  NODE("  labels: {topology.kubernetes.io/zone: "
 	       "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz}\n"

@@ -105,6 +105,7 @@ static void assert_equal(const struct snapshot *a, const struct snapshot *b)
 		assert_string_equal(x->name, y->name);
 		assert_string_equal(x->zone, y->zone);
 		assert_string_equal(x->region, y->region);
+		assert_int_equal(x->identity_bits, y->identity_bits);
 		assert_int_equal(x->has_vtep_mac, y->has_vtep_mac);
 		assert_memory_equal(x->vtep_mac, y->vtep_mac, sizeof(x->vtep_mac));
 	}
@@ -161,7 +162,7 @@ static const struct text_row {
 	const char *name, *text;
 } texts_rows[] = {
 	{ "a node with all that it can say",
-	  NODE("  annotations: {xmesh.io/vtep-mac: '02:00:5e:10:00:01'}\n"
+	  NODE("  annotations: {xmesh.io/vtep-mac: '02:00:5e:10:00:01', xmesh.io/identity-bits: '15'}\n"
 	       "  labels: {topology.kubernetes.io/zone: 'a \"b\" \\ c', topology.kubernetes.io/region: r}\n"
 	       "spec: {podCIDRs: [10.1.0.0/24, 'fd00:1::/64']}\n"
 	       "status: {addresses: [{type: InternalIP, address: 192.0.2.1}, "
@@ -220,6 +221,30 @@ static void what_is_known_by_half_comes_back(void **state)
 	back = again(s, ENCODE_ALL);
 	assert_equal(s, back);
 	assert_string_equal(back->slices[0].name, "s.0");
+	snapshot_free(s);
+	snapshot_free(back);
+}
+
+/* Three keys of a peer's store with one name: all count, and come out under names of their own. */
+static void slices_of_one_name_stay_apart(void **state)
+{
+	static const char *const values[] = {
+		"{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"x\","
+		"\"namespace\":\"a\",\"labels\":{\"kubernetes.io/service-name\":\"s\"}},\"addressType\":\"IPv4\","
+		"\"endpoints\":[{\"addresses\":[\"10.0.0.1\"]}]}",
+		"{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"s\",\"namespace\":\"a\"}}",
+	};
+	struct snapshot *s, *back;
+	struct store *store;
+
+	assert_int_equal(store_new(store_decode_object, NULL, &store), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(store_put(store, (char[]){ '0' + i }, 1, values[i == 3], strlen(values[i == 3])), 1);
+	assert_int_equal(store_snapshot(store, "r", &s, NULL), 0);
+	assert_int_equal(s->n_slices, 3);
+	back = again(s, ENCODE_ALL);
+	assert_equal(s, back);
+	store_free(store);
 	snapshot_free(s);
 	snapshot_free(back);
 }
@@ -315,6 +340,7 @@ int main(void)
 	ROWS_ADD_TABLE(&rows, fixture, fixtures);
 	ROWS_ADD_TABLE(&rows, text, texts_rows);
 	ROWS_ADD_TEST(&rows, what_is_known_by_half_comes_back);
+	ROWS_ADD_TEST(&rows, slices_of_one_name_stay_apart);
 	ROWS_ADD_TEST(&rows, a_peer_gets_nodes_and_what_is_global_and_shared);
 	ROWS_ADD_TEST(&rows, the_callee_ends_the_walk);
 	ROWS_ADD_TEST(&rows, whatever_there_is_comes_back);
