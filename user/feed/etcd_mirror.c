@@ -72,7 +72,7 @@ void mirror_fail_denied(struct etcd_mirror *m, const struct mirror_prefix *p)
 
 	err_set(&err, -EACCES,
 		"%s: %s%s may not read what begins with %s: etcdctl role grant-permission ROLE read --prefix %s",
-		etcd_endpoint(m->etcd), c->user ? "user " : c->cert ? "the user named by the certificate " : "",
+		m->in_use, c->user ? "user " : c->cert ? "the user named by the certificate " : "",
 		c->user ? c->user : c->cert ? c->cert : "nobody", p->key, p->key);
 	mirror_fail(m, -EACCES, &err);
 }
@@ -139,7 +139,7 @@ static void on_ear(uv_timer_t *timer)
 		quiet_ms = 0;
 	}
 	if (quiet_ms >= SILENCE_MS) {
-		err_set(&err, -ETIMEDOUT, "%s: nothing was heard of it for %u s", etcd_endpoint(m->etcd),
+		err_set(&err, -ETIMEDOUT, "%s: nothing was heard of it for %u s", m->in_use,
 			SILENCE_MS / 1000);
 		mirror_fail(m, -ETIMEDOUT, &err);
 		return;
@@ -195,10 +195,13 @@ static void give_up(struct etcd_mirror *m)
 	m->broken = false;
 	end_page(m);
 	end_stream(m);
-	/* Certificates, passwords and names may be others by now: once around, all are read again. */
+	/*
+	 * Certificates, passwords and names may be others by now: once around, all are read again. Where the
+	 * connection failed the calls have left the endpoint already.
+	 */
 	if (++m->failures % m->config.n_endpoints == 0)
 		m->fresh = true;
-	else if (m->etcd)
+	else if (m->etcd && m->in_use == etcd_endpoint(m->etcd))
 		etcd_next_endpoint(m->etcd);
 	pause_ms = backoff_next_ms(m->err.code == -EACCES ? &m->denied : &m->backoff);
 	m->waiting = true;
@@ -216,6 +219,7 @@ static int go_on(struct etcd_mirror *m, struct err *err)
 		if (code)
 			return code;
 	}
+	m->in_use = etcd_endpoint(m->etcd);
 	if (m->paused)
 		return 0;
 	code = mirror_start_watches(m);
@@ -224,7 +228,7 @@ static int go_on(struct etcd_mirror *m, struct err *err)
 			code = mirror_start_list(m, &m->prefixes[i]);
 	if (!code && m->listing && !m->page && mirror_find(m, m->listing))
 		code = mirror_start_page(m, mirror_find(m, m->listing));
-	return code ? err_set(err, code, "%s: %s", etcd_endpoint(m->etcd), strerror(-code)) : 0;
+	return code ? err_set(err, code, "%s: %s", m->in_use, strerror(-code)) : 0;
 }
 
 static void on_work(uv_timer_t *timer)

@@ -94,12 +94,12 @@ static void on_page_done(void *user, int code, const struct etcd_header *header,
 		mirror_fail_denied(m, p);
 	} else if (code == -ESTALE) {
 		err_set(&own, code, "%s: the history was compacted while %s was listed; it is listed again",
-			etcd_endpoint(m->etcd), p->key);
+			m->in_use, p->key);
 		mirror_fail(m, code, &own);
 	} else if (code) {
 		mirror_fail(m, code, err);
 	} else if (!m->at || (m->more && !m->page_keys)) {
-		err_set(&own, -EPROTO, "%s: a list of %s that does not end", etcd_endpoint(m->etcd), p->key);
+		err_set(&own, -EPROTO, "%s: a list of %s that does not end", m->in_use, p->key);
 		mirror_fail(m, -EPROTO, &own);
 	} else if (m->more) {
 		m->limit = next_limit(m);

@@ -33,6 +33,7 @@ struct etcd_mirror {
 	bool closing;
 
 	struct etcd *etcd;        /* NULL: its files are to be read */
+	const char *in_use;       /* the endpoint of the calls that run, of @etcd */
 	struct etcd_call *page, *stream;
 	uint64_t cluster_id;      /* 0 = none seen yet */
 	int64_t revision;         /* the highest told */

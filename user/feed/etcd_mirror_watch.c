@@ -96,7 +96,7 @@ static void on_canceled(void *user, int64_t id, int64_t compacted, const char *r
 	} else if (strstr(reason, "permission denied")) {
 		mirror_fail_denied(m, p);
 	} else {
-		err_set(&err, -EAGAIN, "%s ended the watch of %s: %s", etcd_endpoint(m->etcd), p->key, reason);
+		err_set(&err, -EAGAIN, "%s ended the watch of %s: %s", m->in_use, p->key, reason);
 		mirror_fail(m, -EAGAIN, &err);
 	}
 }

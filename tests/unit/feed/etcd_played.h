@@ -103,6 +103,8 @@ static void pass(uint64_t ms)
 
 /* ---- the server ----------------------------------------------------------------------------- */
 
+static char *two[] = { "https://a", "https://b" };
+
 struct etcd { int n; };
 struct etcd_call { bool is_page; };
 
@@ -116,7 +118,7 @@ static struct {
 	struct { int64_t id, from; char key[32]; } watches[8];
 	size_t n_watches;
 	unsigned int made, closed, moved, asked, resumed;
-	int endpoint, make_fails;
+	int endpoint, n_endpoints, make_fails;
 	uint64_t cluster;
 } s;
 
@@ -138,13 +140,13 @@ void etcd_close(struct etcd *etcd)
 
 const char *etcd_endpoint(const struct etcd *etcd)
 {
-	return s.endpoint ? "https://b" : "https://a";
+	return two[s.endpoint];
 }
 
 void etcd_next_endpoint(struct etcd *etcd)
 {
 	s.moved++;
-	s.endpoint = !s.endpoint;
+	s.endpoint = (s.endpoint + 1) % s.n_endpoints;
 }
 
 int etcd_range(struct etcd *etcd, const struct etcd_range *range, struct etcd_call **ret_call)
@@ -202,6 +204,13 @@ void etcd_cancel(struct etcd_call *call)
 		s.stream_on = false;
 }
 
+/* As the calls do by themselves when a connection fails. */
+static void leave_endpoint(int code)
+{
+	if (code == -ECONNREFUSED || code == -ECONNRESET)
+		s.endpoint = (s.endpoint + 1) % s.n_endpoints;
+}
+
 static struct etcd_header header(int64_t revision)
 {
 	return (struct etcd_header){ s.cluster, revision };
@@ -229,6 +238,7 @@ static void page_done(int code, int64_t revision, bool more)
 	if (!code)
 		s.page.end_of_page(s.page.user, &h, more, 0);
 	s.page_on = false;
+	leave_endpoint(code);
 	s.page.done(s.page.user, code, code ? NULL : &h, code ? &err : NULL);
 	pass(0);
 }
@@ -267,6 +277,7 @@ static void stream_done(int code)
 	struct err err = { .text = "connection reset by a" };
 
 	s.stream_on = false;
+	leave_endpoint(code);
 	s.stream.done(s.stream.user, code, NULL, &err);
 	pass(0);
 }
@@ -358,8 +369,6 @@ static size_t add(const char *prefix)
 	return index;
 }
 
-static char *two[] = { "https://a", "https://b" };
-
 static void begin_with(size_t n_endpoints)
 {
 	const struct etcd_mirror_callbacks callbacks = {
@@ -372,6 +381,7 @@ static void begin_with(size_t n_endpoints)
 
 	memset(&s, 0, sizeof(s));
 	s.cluster = 7;
+	s.n_endpoints = (int)n_endpoints;
 	n_timers = 0;
 	clock_ms = 1000;
 	told[0] = '\0';
