@@ -35,7 +35,7 @@ SKEL := $(B)/gen/xmesh.skel.h
 PROTO := $(wildcard user/feed/*.proto)
 PROTO_H := $(PROTO:user/%.proto=$(B)/gen/%.pb-c.h)
 
-.PHONY: all check check-prog check-e2e check-vm test lint bench demo install clean help
+.PHONY: all check check-fuzz fuzz check-prog check-e2e check-vm test lint bench demo install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -112,6 +112,39 @@ $(B)/prog/run: $(PROG_SRC) $(wildcard tests/prog/*.h) $(B)/libxmesh.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(PROG_SRC) $(B)/libxmesh.a -o $@ -lcmocka $(LDLIBS)
 
+# Decoders of what others send, by libFuzzer: clang's own runtime, so these sources are built once more.
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard user/core/*.c user/model/*.c user/feed/*.c)) \
+	$(PROTO:user/%.proto=$(B)/fuzz/obj/gen/%.pb-c.o)
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_RUNS := 20000
+
+$(B)/fuzz/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -Wno-missing-prototypes -c $< -o $@
+
+$(B)/fuzz/obj/%.o: %.c $(PROTO_H)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(B)/libxmesh-fuzz.a: $(FUZZ_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/libxmesh-fuzz.a
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer $< $(B)/libxmesh-fuzz.a -o $@ $(LDLIBS)
+
+fuzz: $(FUZZ_BIN) ## build the fuzzers of tests/fuzz: build/fuzz/NAME CORPUS...
+
+check-fuzz: fuzz ## each fuzzer for a bounded number of runs over its corpus
+	@set -e; for f in $(FUZZ_BIN); do \
+		n=$${f##*/}; mkdir -p $(B)/fuzz/new/$$n; \
+		$$f -runs=$(FUZZ_RUNS) -max_total_time=10 -timeout=5 -print_final_stats=0 -verbosity=0 \
+			-artifact_prefix=$(B)/fuzz/$$n. $(B)/fuzz/new/$$n tests/fuzz/corpus/$$n || \
+			{ echo "fuzz $$n: failed; the input is $(B)/fuzz/$$n.*" >&2; exit 1; }; \
+		echo "fuzz $$n: passed"; \
+	done
+
 check-prog: $(B)/prog/run ## the BPF programs, by BPF_PROG_TEST_RUN (root)
 	@scripts/run-tests.sh prog $(B)/prog/run
 
@@ -147,4 +180,4 @@ install: $(B)/xmesh ## into DESTDIR and PREFIX
 clean: ## remove build/
 	rm -rf $(B)
 
--include $(USER_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(UNIT_BIN:=.d)
+-include $(USER_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_OBJ:.o=.d)
