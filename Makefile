@@ -139,9 +139,9 @@ fuzz: $(FUZZ_BIN) ## build the fuzzers of tests/fuzz: build/fuzz/NAME CORPUS...
 check-fuzz: fuzz ## each fuzzer for a bounded number of runs over its corpus
 	@set -e; for f in $(FUZZ_BIN); do \
 		n=$${f##*/}; mkdir -p $(B)/fuzz/new/$$n; \
-		$$f -runs=$(FUZZ_RUNS) -max_total_time=10 -timeout=5 -print_final_stats=0 -verbosity=0 \
-			-artifact_prefix=$(B)/fuzz/$$n. $(B)/fuzz/new/$$n tests/fuzz/corpus/$$n || \
-			{ echo "fuzz $$n: failed; the input is $(B)/fuzz/$$n.*" >&2; exit 1; }; \
+		$$f -runs=$(FUZZ_RUNS) -max_total_time=10 -timeout=5 -artifact_prefix=$(B)/fuzz/$$n. \
+			$(B)/fuzz/new/$$n tests/fuzz/corpus/$$n > $(B)/fuzz/$$n.log 2>&1 || { \
+			tail -40 $(B)/fuzz/$$n.log; echo "fuzz $$n: failed; the input is $(B)/fuzz/$$n.*"; exit 1; }; \
 		echo "fuzz $$n: passed"; \
 	done
 

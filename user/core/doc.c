@@ -207,8 +207,8 @@ static int check_duplicates(struct doc_build *build, const struct doc_pending *p
 int doc_build_close(struct doc_build *build, uint32_t node_line)
 {
 	const struct doc_frame *frame = &build->frames[build->depth - 1];
-	const struct doc_pending *children = build->stack + frame->first;
 	size_t n = build->n_stack - frame->first;
+	const struct doc_pending *children = n ? build->stack + frame->first : NULL;
 	const struct doc **items = NULL;
 	const char **keys = NULL;
 	uint32_t *key_lines = NULL;
