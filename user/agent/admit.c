@@ -208,6 +208,35 @@ static void settle(struct admit *admit, const struct snapshot *const *set, struc
 	}
 }
 
+/*
+ * Services are no matter of validity, and change all the time: with the same nodes in the same clusters
+ * the mesh is as it was, and hundreds of clusters are not compared with each other for it.
+ */
+static bool only_services(const struct admit *admit)
+{
+	for (size_t i = 0; i < admit->n; i++) {
+		const struct admit_slot *s = &admit->slots[i];
+
+		if (!admit->mesh || s->removing || admit->mesh->clusters[i].snapshot != s->accepted)
+			return false;
+		if (is_offered(s) && (!s->accepted || !same_nodes(s->accepted, s->pending)))
+			return false;
+	}
+	return true;
+}
+
+static void settle_services(struct admit *admit)
+{
+	admit->nodes_changed = false;
+	for (size_t i = 0; i < admit->n; i++) {
+		if (!is_offered(&admit->slots[i]))
+			continue;
+		take_over(&admit->slots[i]);
+		admit->mesh->clusters[i].snapshot = admit->slots[i].accepted;
+		admit->mesh->clusters[i].origin = admit->slots[i].origin;
+	}
+}
+
 static void refuse(struct admit_slot *slot, const struct err *err)
 {
 	free(slot->error);
@@ -223,6 +252,10 @@ int admit_settle(struct admit *admit, struct err *err)
 
 	if (!set)
 		return err_set(err, -ENOMEM, "out of memory");
+	if (only_services(admit)) {
+		settle_services(admit);
+		return 0;
+	}
 	for (size_t i = 0; i < admit->n; i++)
 		set[i] = is_offered(&admit->slots[i]) ? admit->slots[i].pending : standing(&admit->slots[i]);
 	code = build(admit, set, &mesh, &why);

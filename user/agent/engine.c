@@ -45,6 +45,8 @@ struct engine {
 	uint32_t device;          /* of the last whole turn, 0 = none yet */
 	uint32_t guarded;         /* by guard_device() in device_ensure() */
 	uint64_t mtu_lowered;     /* actual_mtu_lowered() at the last whole turn */
+	struct wanted *found;     /* what is pinned, for engine_recover(), until the next turn; NULL = not read */
+	struct service_tables *found_services;
 };
 
 /* What one turn holds on its way; everything is released at its end. */
@@ -98,10 +100,17 @@ fail:
 	return code;
 }
 
+static void forget_found(struct engine *engine)
+{
+	wanted_free(take(engine->found));
+	service_tables_free(take(engine->found_services));
+}
+
 void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
+	forget_found(engine);
 	balancer_free(engine->balancer);
 	podset_done(&engine->podset);
 	hostcheck_done(&engine->check);
@@ -152,24 +161,22 @@ const struct pods *engine_pods(const struct engine *engine)
 	return engine->podset.pods;
 }
 
-int engine_recover(const struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot)
+/* All clusters are asked for one after the other: the tables are read once for them. */
+static int read_found(struct engine *engine)
 {
-	struct wanted *actual;
-	struct service_tables *tables;
-	int code;
+	int code = engine->found ? 0 : actual_read(&engine->plane, &engine->found, NULL);
 
-	if (!engine->plane_there)
-		return -ENOENT;
-	code = actual_read(&engine->plane, &actual, NULL);
-	if (code)
-		return code;
-	code = balance_read(&engine->plane, &tables, NULL);
-	if (!code) {
-		code = recover_snapshot(actual, tables, cluster, cluster == engine->config->own.id, ret_snapshot);
-		service_tables_free(tables);
-	}
-	wanted_free(actual);
+	if (!code && !engine->found_services)
+		code = balance_read(&engine->plane, &engine->found_services, NULL);
 	return code;
+}
+
+int engine_recover(struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot)
+{
+	int code = engine->plane_there ? read_found(engine) : -ENOENT;
+
+	return code ? code : recover_snapshot(engine->found, engine->found_services, cluster,
+					      cluster == engine->config->own.id, ret_snapshot);
 }
 
 void engine_turn_done(struct engine_turn *turn)
@@ -464,7 +471,10 @@ int engine_run(struct engine *engine, const struct mesh *mesh, const bool *stale
 	uint64_t start_ns = now_ns();
 	struct engine_turn out = { 0 };
 	struct turn turn = { .engine = engine, .mesh = mesh, .out = &out };
-	int code = run(&turn, stale, err);
+	int code;
+
+	forget_found(engine);
+	code = run(&turn, stale, err);
 
 	wanted_free(turn.actual);
 	wanted_free(turn.wanted);
@@ -547,6 +557,7 @@ int engine_run_services(struct engine *engine, const struct mesh *mesh, const bo
 
 	if (!engine->device)
 		return err_set(err, -EAGAIN, "no whole turn yet");
+	forget_found(engine);
 	code = run_services(&turn, stale, err);
 	if (code) {
 		engine_turn_done(&out);

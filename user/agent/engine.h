@@ -76,7 +76,7 @@ const struct prober_config *engine_probe_config(const struct engine *engine);
 bool engine_pmtu_moved(const struct engine *engine);
 
 /* The snapshot of @cluster as pinned state has it. -ENOENT: nothing of it there. */
-int engine_recover(const struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot);
+int engine_recover(struct engine *engine, uint16_t cluster, struct snapshot **ret_snapshot);
 /* Of the last turn; before the first NULL, or what was found pinned. */
 const struct pods *engine_pods(const struct engine *engine);
 

@@ -54,7 +54,7 @@ static bool read_cluster(struct admit *admit, size_t slot, struct notes *failed)
 }
 
 /* What stands if no source can be read, or what they say is refused. */
-static void recover_cluster(struct admit *admit, size_t slot, const struct engine *engine)
+static void recover_cluster(struct admit *admit, size_t slot, struct engine *engine)
 {
 	struct snapshot *snapshot;
 
@@ -92,7 +92,7 @@ static void judge(const struct admit *admit, size_t slot, struct notes *failed)
 	}
 }
 
-static int read_feeds(struct admit *admit, const struct engine *engine, const char *dir, bool dry_run,
+static int read_feeds(struct admit *admit, struct engine *engine, const char *dir, bool dry_run,
 		      struct notes *failed, struct err *err)
 {
 	int code;

@@ -110,7 +110,7 @@ static void feeds_health(const struct agent *agent, struct notes *ill)
 		const char *state = text_of(feed, "state"), *error = text_of(feed, "error");
 
 		if (!strcmp(state, "failing") || !strcmp(state, "refused") || !strcmp(state, "stale") ||
-		    !strcmp(text_of(feed, "stale"), "true"))
+		    !strcmp(state, "held") || !strcmp(state, "removed") || !strcmp(text_of(feed, "stale"), "true"))
 			notes_add(ill, "the feed of cluster %s is %s%s%s", text_of(feed, "cluster"), state,
 				  error[0] ? ": " : "", error);
 	}

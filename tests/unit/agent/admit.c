@@ -287,6 +287,38 @@ static void moved(void **state)
 	w->admit = other;
 }
 
+static void services_alone(void **state)
+{
+	struct world *w = *state;
+	const struct mesh *mesh;
+	struct snapshot *s;
+
+	bad_changes_nothing(state);
+	mesh = w->admit->mesh;
+	s = node("n", "10.3.0.0/24", "192.0.2.3");
+	strcpy(s->revision, "sha:1");
+	admit_offer(w->admit, 2, s, "dir /other");
+	/* West's is still pending and refused: all are compared. */
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_ptr_not_equal(w->admit->mesh, mesh);
+	assert_non_null(w->admit->slots[1].error);
+	assert_string_equal(w->admit->slots[2].accepted->revision, "sha:1");
+	admit_offer(w->admit, 1, node("w2", "10.2.1.0/24", "192.0.2.2"), "dir /new");
+	mesh = w->admit->mesh;
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_ptr_equal(w->admit->mesh, mesh);
+	assert_false(w->admit->nodes_changed);
+	assert_string_equal(accepted(w->admit, 1), "w2");
+	s = node("n", "10.3.0.0/24", "192.0.2.3");
+	strcpy(s->revision, "sha:2");
+	admit_offer(w->admit, 2, s, "dir /third");
+	assert_int_equal(admit_settle(w->admit, NULL), 0);
+	assert_ptr_equal(w->admit->mesh, mesh);
+	assert_string_equal(accepted(w->admit, 2), "n");
+	assert_string_equal(mesh->clusters[2].snapshot->revision, "sha:2");
+	assert_string_equal(mesh->clusters[2].origin, "dir /third");
+}
+
 int main(void)
 {
 #define TEST(name, fn) { name, fn, setup, teardown, NULL }
@@ -304,6 +336,7 @@ int main(void)
 		TEST("let pass, it is taken over", held_then_passed),
 		TEST("at a start it is measured by what is pinned", held_against_pinned),
 		TEST("what is removed is gone, with what is held of it", removed),
+		TEST("with the same nodes the mesh is not compared anew", services_alone),
 		TEST("another max_shrink judges anew what is held", moved),
 	};
 
