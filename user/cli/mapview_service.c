@@ -15,6 +15,7 @@ static void free_tables(struct service_tables **tables)
 	service_tables_free(*tables);
 }
 
+#define SLOTS_AT_ONCE 65536u
 #define auto_tables __attribute__((cleanup(free_tables)))
 
 static void service_text(const struct service_entry *s, char *buf, size_t size)
@@ -73,37 +74,38 @@ int mapview_maglev(struct mapview_out *out, struct err *err)
 	static const struct emit_column columns[] = {
 		{ "slot", "SLOT", true }, { "backend", "BACKEND", true },
 	};
-	const int fd = out->view->plane.map_fd[PLANE_xm_maglev];
 	const uint32_t first = out->key->set ? out->key->number : 0;
-	const uint32_t last = out->key->set ? out->key->number : XM_MAGLEV_SLOTS - 1;
+	auto_free uint32_t *numbers = calloc(SLOTS_AT_ONCE, sizeof(*numbers));
 	auto_tables struct service_tables *tables = NULL;
-	uint32_t end = 0;
+	uint32_t end = out->key->set ? first + 1 : 0, n;
 	int code;
 
 	MAPVIEW_TABLE(out, columns);
+	if (!numbers)
+		return err_set(err, -ENOMEM, "out of memory");
 	/* Behind the last slice there is nothing: most of the array is never looked at. */
 	code = balance_read(&out->view->plane, &tables, err);
 	if (code)
 		return code;
-	for (size_t i = 0; i < tables->n_services; i++)
+	for (size_t i = 0; !out->key->set && i < tables->n_services; i++)
 		for (size_t k = 0; k < tables->services[i].n_frontends; k++) {
 			uint64_t where = tables->services[i].frontends[k].service.where;
 
 			end = MAX(end, (uint32_t)(where >> 32) + (uint32_t)where);
 		}
-	for (uint32_t slot = first; slot <= last && (out->key->set || slot < end); slot++) {
-		const uint32_t at = slot >> 1;
-		struct xm_maglev_pair pair;
-		uint32_t number;
-
-		if (bpf_map_lookup_elem(fd, &at, &pair))
-			return err_set(err, -errno, "xm_maglev cannot be read: %s", strerror(errno));
-		number = pair.backend[slot & 1];
-		if (!number && !out->key->set)
-			continue;
-		mapview_row(out);
-		emit_cell_number(out->emit, slot);
-		emit_cell_number(out->emit, number);
+	end = MIN(end, XM_MAGLEV_SLOTS);
+	for (uint32_t slot = first; slot < end; slot += n) {
+		n = MIN(end - slot, SLOTS_AT_ONCE);
+		code = balance_slots(&out->view->plane, slot, n, numbers, err);
+		if (code)
+			return code;
+		for (uint32_t i = 0; i < n; i++) {
+			if (!numbers[i] && !out->key->set)
+				continue;
+			mapview_row(out);
+			emit_cell_number(out->emit, slot + i);
+			emit_cell_number(out->emit, numbers[i]);
+		}
 	}
 	return 0;
 }

@@ -63,5 +63,11 @@ int balance_read(const struct plane *plane, struct service_tables **ret_tables, 
  */
 int balance_share(const struct plane *plane, const struct xm_service *service, uint32_t number,
 		  uint32_t *ret_slots, uint32_t *ret_size, struct err *err);
+/*
+ * The @n slots of xm_maglev from @first on, which must lie in it, as they stand: no system call for each.
+ * -ENOENT, errors of mmap(2).
+ */
+int balance_slots(const struct plane *plane, uint32_t first, uint32_t n, uint32_t *ret_numbers,
+		  struct err *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/defs.h"
 #include "plane/balance_parts.h"
@@ -126,6 +127,19 @@ static uint32_t port_name_of(uint64_t where, const uint32_t *maglev, const struc
 	return backends[number].port_name;
 }
 
+/* How much of xm_maglev slices take, in bytes: of 64 MB it is seldom more than a few. */
+static size_t maglev_used(const struct mapio *services)
+{
+	uint64_t end = 1;
+
+	for (size_t i = 0; i < services->n; i++) {
+		uint64_t where = ((const struct xm_service *)services->values)[i].where;
+
+		end = MAX(end, (where >> 32) + (uint32_t)where);
+	}
+	return MIN(end, XM_MAGLEV_SLOTS) * sizeof(uint32_t);
+}
+
 /* @f is sorted by service. */
 static int add_frontends(struct service_tables *t, struct service_frontend_entry *f, size_t n,
 			 const uint32_t *maglev, const struct xm_backend *backends)
@@ -231,31 +245,32 @@ int balance_tables(const struct plane *plane, bool strays, struct service_tables
 		   struct err *err)
 {
 	struct mapio names = { 0 }, services = { 0 };
-	struct service_tables *t;
-	void *backends, *maglev;
+	struct service_tables *t = NULL;
+	void *backends = NULL, *maglev = NULL;
+	size_t maglev_size = 0;
 	int code;
 
 	code = balance_map(plane, PLANE_xm_backends, BALANCE_BACKENDS_SIZE, PROT_READ, &backends, err);
-	if (code)
-		return code;
-	code = balance_map(plane, PLANE_xm_maglev, BALANCE_MAGLEV_SIZE, PROT_READ, &maglev, err);
-	if (code) {
-		munmap(backends, BALANCE_BACKENDS_SIZE);
-		return code;
-	}
-	code = mapio_read(plane, PLANE_xm_service_names, &names, err);
+	if (!code)
+		code = mapio_read(plane, PLANE_xm_service_names, &names, err);
 	if (!code)
 		code = mapio_read(plane, PLANE_xm_services, &services, err);
-	t = code ? NULL : calloc(1, sizeof(*t));
 	if (!code) {
+		maglev_size = maglev_used(&services);
+		code = balance_map(plane, PLANE_xm_maglev, maglev_size, PROT_READ, &maglev, err);
+	}
+	if (!code) {
+		t = calloc(1, sizeof(*t));
 		code = t ? fill(t, &names, &services, maglev, backends, strays) : -ENOMEM;
 		if (code)
 			err_set(err, code, "out of memory");
 	}
 	mapio_done(&names);
 	mapio_done(&services);
-	munmap(backends, BALANCE_BACKENDS_SIZE);
-	munmap(maglev, BALANCE_MAGLEV_SIZE);
+	if (backends)
+		munmap(backends, BALANCE_BACKENDS_SIZE);
+	if (maglev)
+		munmap(maglev, maglev_size);
 	if (code) {
 		service_tables_free(t);
 		return code;
@@ -289,5 +304,24 @@ int balance_share(const struct plane *plane, const struct xm_service *service, u
 
 	*ret_slots = slots;
 	*ret_size = size;
+	return 0;
+}
+
+int balance_slots(const struct plane *plane, uint32_t first, uint32_t n, uint32_t *ret_numbers,
+		  struct err *err)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t at = first * sizeof(uint32_t), from = at / page * page;
+	const size_t size = at - from + n * sizeof(uint32_t);
+	const int fd = plane->map_fd[PLANE_xm_maglev];
+	char *p;
+
+	if (fd < 0)
+		return err_set(err, -ENOENT, "%s/xm_maglev is not pinned", plane->dir);
+	p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, (off_t)from);
+	if (p == MAP_FAILED)
+		return err_set(err, -errno, "cannot map %s/xm_maglev: %s", plane->dir, strerror(errno));
+	memcpy(ret_numbers, p + (at - from), n * sizeof(uint32_t));
+	munmap(p, size);
 	return 0;
 }

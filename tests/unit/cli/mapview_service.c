@@ -50,10 +50,60 @@ static void every_table_shows_a_service(void **state)
 	maps_close(&m);
 }
 
+/* A frontend of nobody's whose slice is the @n slots from @first on, which bear the numbers from 1 on. */
+static void slice(struct maps *m, uint32_t first, uint32_t n)
+{
+	struct xm_service service = { .where = (uint64_t)first << 32 | n, .number = 7, .n_targets = 1 };
+
+	service.key = (struct xm_service_key){ .addr = addr_of("11.0.0.9"), .port = htons(80), .proto = IPPROTO_TCP,
+					       .cluster = 1 };
+	assert_int_equal(bpf_map_update_elem(m->plane.map_fd[PLANE_xm_services], &service.key, &service, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(m->plane.map_fd[PLANE_xm_service_names], &service.number,
+					     &(struct xm_service_name){ .space = "a", .name = "b" }, BPF_ANY), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t slot = first + i, at = slot >> 1;
+		struct xm_maglev_pair pair;
+
+		assert_int_equal(bpf_map_lookup_elem(m->plane.map_fd[PLANE_xm_maglev], &at, &pair), 0);
+		pair.backend[slot & 1] = i + 1;
+		assert_int_equal(bpf_map_update_elem(m->plane.map_fd[PLANE_xm_maglev], &at, &pair, BPF_ANY), 0);
+	}
+}
+
+/* Slots are read by the piece. */
+static void each_slot_is_shown_once(void **state)
+{
+	struct map_key key = { .set = true };
+	char text[64], *shown, *at;
+	struct maps m;
+
+	host_need_root();
+	maps_open(&m);
+	slice(&m, 2 * 65536 - 3, 7);
+	assert_int_equal(maps_rows(&m, PLANE_xm_maglev, NULL, &shown), 7);
+	at = shown;
+	for (uint32_t i = 0; i < 7; i++) {
+		snprintf(text, sizeof(text), "\"slot\": %u", 2 * 65536 - 3 + i);
+		at = strstr(at, text);
+		assert_non_null(at);
+		snprintf(text, sizeof(text), "\"backend\": %u", i + 1);
+		at = strstr(at, text);
+		assert_non_null(at);
+	}
+	free(shown);
+	key.number = 2 * 65536 + 1;
+	MAPS_EXPECT(&m, PLANE_xm_maglev, &key, 1, "\"slot\": 131073", "\"backend\": 5");
+	/* The last of all, in no slice. */
+	key.number = XM_MAGLEV_SLOTS - 1;
+	MAPS_EXPECT(&m, PLANE_xm_maglev, &key, 1, "\"slot\": 16777215", "\"backend\": 0");
+	maps_close(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_table_shows_a_service),
+		cmocka_unit_test(each_slot_is_shown_once),
 	};
 
 	return cmocka_run_group_tests_name("mapview_service", tests, host_setup, host_teardown);
