@@ -26,6 +26,8 @@ elif .what == "services_cold" then
 	"control_ms cold 0 \(.ms)"
 elif .what == "services_one_change" then
 	"control_ms change 0 \(.median_ms)"
+elif .what == "scrape" then
+	"scrape_ms whole 0 \(.median_ms)"
 else
 	empty
 end

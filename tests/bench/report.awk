@@ -53,7 +53,7 @@ function know(list, name) {
 	if ($1 == "stats") {
 		stats[$2, ++n_stats[$2]] = $4
 		know("stats", $2)
-	} else if ($1 == "control_ms") {
+	} else if ($1 == "control_ms" || $1 == "scrape_ms") {
 		value[key] = $4
 	} else if ($1 ~ /^prog_/) {
 		value[key] = $4
@@ -194,6 +194,10 @@ function judge(f,    m, have, got, what, format, verdict) {
 		have = (m, f[3], 0) in value
 		got = have ? value[m, f[3], 0] : 0
 		what = "10 000 services x 10 backends, " f[3] ", ms"
+	} else if (m == "scrape_ms") {
+		have = (m, f[3], 0) in value
+		got = have ? value[m, f[3], 0] : 0
+		what = "scrape of 250 clusters, 1 000 services, ms"
 	} else if (sub(/^less_/, "", m)) {
 		have = ratio(m, f[3], f[4])
 		got = 100 * (1 - ratio_med)

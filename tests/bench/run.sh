@@ -55,6 +55,7 @@ targets() {
 		prog     prog_ns  xm_xdp/vip-new/6  16777216  <=  700
 		control  control_ms  cold    0  <=  1000
 		control  control_ms  change  0  <=  1
+		scrape   scrape_ms   whole   0  <=  50
 	END
 }
 
@@ -66,6 +67,7 @@ usage() {
 		    services      a global service against its backend's address, nftables DNAT and sidecars
 		    prog          the programs by BPF_PROG_TEST_RUN
 		    control       planning and applying 10 000 services
+		    scrape        /metrics of 250 clusters and 1 000 services, end to end
 		    routes        microbenchmark of lookup structures
 		  --rounds N      interleaved rounds (default 9 for paths, 15 for services)
 		  --seconds X     length of one measurement (default 0.4)
@@ -87,12 +89,12 @@ while [ $# -gt 0 ]; do
 	--strict) strict=1 ;;
 	--report) report_only=1 ;;
 	--help) usage; exit 0 ;;
-	paths | services | prog | control | routes) parts+=("$1") ;;
+	paths | services | prog | control | scrape | routes) parts+=("$1") ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(paths services prog control)
+[ ${#parts[@]} -gt 0 ] || parts=(paths services prog control scrape)
 xmesh=${XMESH:-$top/build/xmesh}
 out=${BENCH_OUT:-$top/build/bench}
 results=$out/results.jsonl
@@ -175,6 +177,7 @@ if [ -z "$report_only" ]; then
 		services) : "${rounds:=15}"; part_services ;;
 		prog) run_tool prog_bench ;;
 		control) run_tool control_bench ;;
+		scrape) run_tool scrape_bench ;;
 		routes) run_tool routes_bench ;;
 		esac
 		rounds=$rounds_were

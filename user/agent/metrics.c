@@ -259,13 +259,19 @@ static int put_peers(struct metrics_text *t, const struct plane *plane, const st
 	return 0;
 }
 
-static int put_maps(struct metrics_text *t, const struct plane *plane, struct err *err)
+/* @n_latency: entries of xm_latency. To count them once more takes as long as to read them. */
+static int put_maps(struct metrics_text *t, const struct plane *plane, size_t n_latency, struct err *err)
 {
 	struct map_info info[PLANE_MAP_COUNT];
 
 	for (int i = 0; i < PLANE_MAP_COUNT; i++) {
-		int code = actual_map_info(plane, i, &info[i], err);
+		int code = 0;
 
+		if (i == PLANE_xm_latency)
+			info[i] = (struct map_info){ .name = plane_map_names[i], .entries = (uint32_t)n_latency,
+						     .max_entries = XM_MAX_LATENCY };
+		else
+			code = actual_map_info(plane, i, &info[i], err);
 		if (code)
 			return code;
 	}
@@ -326,7 +332,7 @@ static int put_services(struct metrics_text *t, const struct plane *plane, struc
 }
 
 static int put_latency(struct metrics_text *t, const struct plane *plane, const struct metrics_names *names,
-		       struct err *err)
+		       size_t *ret_n, struct err *err)
 {
 	auto_free struct latency_entry *entries = NULL;
 	auto_free struct latency_probe *probes = NULL;
@@ -343,6 +349,9 @@ static int put_latency(struct metrics_text *t, const struct plane *plane, const 
 	if (metrics_latency(t, names, entries, n_entries, probes, n_probes))
 		return no_memory(err);
 	metrics_programs(t, hists);
+	*ret_n = 0;
+	for (size_t i = 0; i < n_entries; i++)
+		*ret_n += !entries[i].swept;
 	return 0;
 }
 
@@ -470,6 +479,7 @@ static void put_apply(struct metrics_text *t, const json_object *status)
 static int put_all(struct metrics_text *t, const struct plane *plane, const struct metrics_names *names,
 		   const json_object *status, struct err *err)
 {
+	size_t n_latency;
 	int code;
 
 	metrics_text_family(t, "xmesh_build_info", "gauge", "Version of xmesh.");
@@ -478,11 +488,11 @@ static int put_all(struct metrics_text *t, const struct plane *plane, const stru
 	if (!code)
 		code = put_peers(t, plane, names, err);
 	if (!code)
-		code = put_maps(t, plane, err);
-	if (!code)
 		code = put_services(t, plane, err);
 	if (!code)
-		code = put_latency(t, plane, names, err);
+		code = put_latency(t, plane, names, &n_latency, err);
+	if (!code)
+		code = put_maps(t, plane, n_latency, err);
 	if (code)
 		return code;
 	put_revisions(t, names, status ? member(status, "feeds") : NULL);

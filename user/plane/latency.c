@@ -123,6 +123,7 @@ static int read_batches(int fd, struct batch *batch, struct entries *entries)
 			struct latency_entry *e = &entries->v[entries->n++];
 
 			e->key = batch->keys[i];
+			e->swept = false;
 			sum((uint64_t *)&e->value, batch->values + i * batch->cpus * WORDS(struct xm_latency),
 			    batch->cpus, WORDS(struct xm_latency));
 		}
@@ -177,7 +178,7 @@ static int add_timeouts(const struct plane *plane, struct entries *entries, stru
 
 		if (!e) {
 			e = &entries->v[entries->n++];
-			*e = (struct latency_entry){ .key = *key };
+			*e = (struct latency_entry){ .key = *key, .swept = true };
 		}
 		e->value.timeouts += timeouts;
 		e->value.syns += timeouts;

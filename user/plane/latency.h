@@ -15,6 +15,7 @@
 struct latency_entry {
 	struct xm_latency_key key;
 	struct xm_latency value; /* of all CPUs; timeouts with those of the sweep */
+	bool swept; /* only the sweep knows of it: not in xm_latency */
 };
 
 struct latency_probe {
