@@ -336,8 +336,8 @@ static int refusal_error(const struct http_request *r, struct err *err)
 	const struct http *http = r->http;
 
 	if (!http->cert.data)
-		return err_set(err, -EKEYREJECTED, "%s wants a certificate of its clients: set a client "
-			       "certificate and its key (%s)", http->base, detail(r));
+		return err_set(err, -EKEYREJECTED, "%s wants a client certificate: set one and its key "
+			       "(%s)", http->base, detail(r));
 	return err_set(err, -EKEYREJECTED, "%s refuses our certificate: is it signed by a CA that the server "
 		       "trusts, and still valid? (%s)", http->base, detail(r));
 }
@@ -346,6 +346,7 @@ static int transfer_error(const struct http_request *r, struct err *err)
 {
 	const struct http *http = r->http;
 	int n = os_errno(r);
+	long status = 0;
 
 	if (is_refusal(r))
 		return refusal_error(r, err);
@@ -357,6 +358,12 @@ static int transfer_error(const struct http_request *r, struct err *err)
 	if (n == ETIMEDOUT || says(r, "timed out"))
 		return err_set(err, -ETIMEDOUT, "the connection to %s is dead: nothing was acknowledged",
 			       http->base);
+	/* A refusal that curl did not get to read: the server was faster to close than we to ask. */
+	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (http->https && !status)
+		return err_set(err, -EPROTO, "%s ended the connection after TLS was agreed on: %s? (%s)",
+			       http->base, http->cert.data ? "does it refuse our client certificate" :
+			       "does it want a client certificate", detail(r));
 	if (n == ECONNRESET)
 		return err_set(err, -EPROTO, "%s reset the connection", http->base);
 	return err_set(err, -EPROTO, "%s ended the connection before its answer: %s", http->base, detail(r));

@@ -625,8 +625,8 @@ static void test_http2_over_tls_with_a_certificate_by_another_name(void **state)
 	begin_with(&c, setup);
 	get(&c, &s, "/");
 	WAIT(&c, s.done, 10000);
-	assert_int_equal(s.code, -EKEYREJECTED);
-	assert_non_null(strstr(s.error, "wants a certificate"));
+	if ((s.code != -EKEYREJECTED && s.code != -EPROTO) || !strstr(s.error, "a client certificate"))
+		fail_msg("%d %s", s.code, s.error);
 	end(&c);
 	free(ca);
 	free(cert);
