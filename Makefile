@@ -171,8 +171,8 @@ install: $(B)/xmesh ## into DESTDIR and PREFIX
 	install -D -m 644 packaging/xmesh.8 $(DESTDIR)$(PREFIX)/share/man/man8/xmesh.8
 	install -D -m 644 packaging/xmesh.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/xmesh.yaml.5
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@PREFIX@|$(PREFIX)|g' packaging/xmesh-agent.service.in \
-		> $(DESTDIR)$(PREFIX)/lib/systemd/system/xmesh-agent.service
+	for unit in agent publish; do sed 's|@PREFIX@|$(PREFIX)|g' packaging/xmesh-$$unit.service.in \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/xmesh-$$unit.service || exit 1; done
 	install -D -m 644 packaging/xmesh.yaml.example $(DESTDIR)$(PREFIX)/share/doc/xmesh/xmesh.yaml
 	install -D -m 644 packaging/grafana/xmesh.json $(DESTDIR)$(PREFIX)/share/doc/xmesh/grafana/xmesh.json
 	install -D -m 644 packaging/prometheus/xmesh.rules.yaml $(DESTDIR)$(PREFIX)/share/doc/xmesh/prometheus/xmesh.rules.yaml
