@@ -76,22 +76,45 @@ static double lean_of(const struct xm_hist *hist, unsigned int at)
 	return MAX(-0.5, MIN(0.5, rest * mine / squares));
 }
 
-uint64_t hist_quantile(const struct xm_hist *hist, unsigned int permille)
+/* The value of rank @rank, 1 .. all, as the buckets and their sum have it; and its bucket. */
+static uint64_t value_at(const struct xm_hist *hist, uint64_t rank, unsigned int *ret_bucket)
 {
-	uint64_t n = hist_count(hist), before = 0, rank;
+	uint64_t before = 0;
 	double lean, part;
 	unsigned int i;
 
-	if (!n)
-		return 0;
-	rank = (uint64_t)(((unsigned __int128)n * permille + 999) / 1000);
-	rank = rank < 1 ? 1 : rank > n ? n : rank;
 	for (i = 0; before + hist->buckets[i] < rank; i++)
 		before += hist->buckets[i];
+	*ret_bucket = i;
 	if (i == LAST)
 		return hist_bound(LAST);
 	/* Evenly around their mean, as wide as the bucket allows. */
 	lean = lean_of(hist, i);
 	part = ((double)(rank - before) - 0.5) / (double)hist->buckets[i];
 	return hist_bound(i) + (uint64_t)(width(i) * (0.5 + lean + (part - 0.5) * 2 * (0.5 - __builtin_fabs(lean))));
+}
+
+/*
+ * Between the two ranks that are nearest (Hazen): of few values on both sides of a bound the lower one alone
+ * would be 5 % below. Not where a bucket or more lies between them: nothing was measured there.
+ */
+uint64_t hist_quantile(const struct xm_hist *hist, unsigned int permille)
+{
+	uint64_t n = hist_count(hist), rank, low, high;
+	unsigned int low_bucket, high_bucket, rest;
+	unsigned __int128 at;
+
+	if (!n)
+		return 0;
+	/* In parts of 2 000. */
+	at = (unsigned __int128)n * permille * 2 + 1000;
+	rank = (uint64_t)(at / 2000);
+	rest = (unsigned int)(at % 2000);
+	if (rank < 1 || rank >= n)
+		return value_at(hist, rank < 1 ? 1 : n, &low_bucket);
+	low = value_at(hist, rank, &low_bucket);
+	high = value_at(hist, rank + 1, &high_bucket);
+	if (high_bucket > low_bucket + 1)
+		return rest > 1000 ? high : low;
+	return low + (uint64_t)((double)(high - low) * rest / 2000);
 }

@@ -73,6 +73,10 @@ static const struct quantile_row {
 	  60 * MS, 4 * MS },
 	{ "slow ones beyond the last bound: the middle is what is left",
 	  { { 97, 20 * MS, 0 }, { 3, 20 * S, 0 } }, 500, 18432 * US, 100 * US },
+	{ "two values beside a bound of buckets", { { 2, 8150 * US, 8230 * US } }, 500, 8190 * US, 400 * US },
+	{ "four of them", { { 4, 8150 * US, 8230 * US } }, 500, 8190 * US, 400 * US },
+	{ "three, of which two are below", { { 2, 8150 * US, 8190 * US }, { 1, 8200 * US, 0 } }, 500, 8180 * US,
+	  400 * US },
 	{ "two equal halves: the lower one's last is the median",
 	  { { 50, 3 * MS, 0 }, { 50, 90 * MS, 0 } }, 500, 3 * MS, 500 * US },
 	{ "the value behind it is the upper one's", { { 50, 3 * MS, 0 }, { 50, 90 * MS, 0 } }, 510, 90 * MS,
@@ -109,6 +113,24 @@ static void any_delay_is_within_5_percent(void **state)
 		if (got + off < ns || got > ns + off)
 			fail_msg("a delay of %lu us is shown as %lu ns", us, got);
 	}
+}
+
+/* However few they are and wherever a bound of buckets lies among them. */
+static void few_values_are_within_5_percent(void **state)
+{
+	for (unsigned int bucket = 30; bucket < XM_HIST_BUCKETS - 2; bucket++)
+		for (unsigned int n = 1; n <= 30; n++)
+			for (unsigned int below = 0; below <= n; below++) {
+				const uint64_t bound = hist_bound(bucket);
+				struct xm_hist hist = { 0 };
+				uint64_t got;
+
+				for (unsigned int i = 0; i < n; i++)
+					hist_record(&hist, i < below ? bound - bound / 500 : bound + bound / 500);
+				got = hist_quantile(&hist, 500);
+				if (got + bound / 20 < bound || got > bound + bound / 20)
+					fail_msg("%u of %u below %lu ns: %lu ns", below, n, bound, got);
+			}
 }
 
 static void never_leaves_the_bucket(void **state)
@@ -185,6 +207,7 @@ int main(void)
 	rows_add(&rows, "each bound is the first value of its bucket", each_bound_is_the_first_of_its_bucket, NULL);
 	ROWS_ADD_TABLE(&rows, quantile, quantile_table);
 	rows_add(&rows, "the median of any delay is within 5 % or 50 us", any_delay_is_within_5_percent, NULL);
+	rows_add(&rows, "and of few values beside a bound", few_values_are_within_5_percent, NULL);
 	rows_add(&rows, "a percentile never leaves its bucket, whatever the sum says", never_leaves_the_bucket, NULL);
 	rows_add(&rows, "percentiles grow", grows_with_the_percentile, NULL);
 	rows_add(&rows, "histograms add up", adds, NULL);
