@@ -269,8 +269,6 @@ t "a damaged cache is told and ignored" damaged
 second() {
 	known 10.12.1.1
 	mv "$f/first" "$f/first.away"
-	lab_wait 1 is pair state failing
-	known 10.12.1.1
 	becomes pair state fallback
 	there 10.12.2.1
 	gone 10.12.1.1
