@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What etcd_rpc.c (connections, tokens, the life of a call) and etcd_calls.c (each call) share. */
+/* What etcd_rpc.c (the whole), etcd_call.c (the life of a call) and etcd_calls.c (each call) share. */
 #ifndef XMESH_FEED_ETCD_PARTS_H
 #define XMESH_FEED_ETCD_PARTS_H
 
@@ -80,6 +80,21 @@ struct etcd_call {
 	void *user;
 };
 
+/* ---- etcd_rpc.c ---- */
+
+/* Around whatever may call back. @etcd and its dead calls may be gone after the second. */
+void etcd_enter(struct etcd *etcd);
+void etcd_leave(struct etcd *etcd);
+/* It tells nobody anything any more, and is freed when no callback runs. */
+void etcd_kill_call(struct etcd_call *call);
+int etcd_open_endpoint(struct etcd *etcd, size_t i, struct err *err);
+/* The endpoint of @call failed it: the next call goes elsewhere, or at least by a new connection. */
+void etcd_leave_endpoint(struct etcd_call *call);
+/* A secret goes. */
+void etcd_wipe(char **text);
+
+/* ---- etcd_call.c ---- */
+
 /* A call with @message as its first or only one. *ret_call is set before anything is called back. */
 int etcd_call_new(struct etcd *etcd, const struct etcd_call_ops *ops, const ProtobufCMessage *message,
 		  struct etcd_call **ret_call);
@@ -90,6 +105,6 @@ int etcd_call_send(struct etcd_call *call, const ProtobufCMessage *message);
 /* Collects an answer in call->in; for etcd_call_ops.part. */
 ssize_t etcd_call_hold(struct etcd_call *call, const uint8_t *data, size_t len);
 
-extern const struct etcd_call_ops etcd_auth_ops; /* message() leaves its token in call->etcd */
+void etcd_call_free(struct etcd_call *call);
 
 #endif

@@ -57,37 +57,12 @@ static void request_free(struct http_request *r)
 	free(r);
 }
 
-static void free_blob(struct http_blob *blob)
-{
-	if (blob->data)
-		explicit_bzero((void *)blob->data, blob->len);
-	free((void *)blob->data);
-}
-
-static void http_free(struct http *http)
-{
-	curl_slist_free_all(http->connect_to);
-	free_blob(&http->ca);
-	free_blob(&http->cert);
-	free_blob(&http->key);
-	if (http->proxy)
-		explicit_bzero(http->proxy, strlen(http->proxy));
-	free(http->proxy);
-	free(http->proxy_host);
-	free(http->base);
-	free(http->url);
-	free(http->host);
-	free(http->name);
-	free(http->user_agent);
-	free(http);
-}
-
 static void on_handle_closed(uv_handle_t *handle)
 {
 	struct http *http = handle->data;
 
 	if (!--http->handles)
-		http_free(http);
+		http_curl_free(http);
 }
 
 static void destroy(struct http *http)
@@ -534,54 +509,23 @@ void http_close(struct http *http)
 		destroy(http);
 }
 
-static int copy_text(const char *text, char **ret_text)
-{
-	if (!text)
-		return 0;
-	*ret_text = strdup(text);
-	return *ret_text ? 0 : -ENOMEM;
-}
-
-static int copy_blob(const struct http_blob *blob, struct http_blob *ret_blob)
-{
-	void *data;
-
-	if (!blob->data)
-		return 0;
-	data = malloc(blob->len + 1);
-	if (!data)
-		return -ENOMEM;
-	memcpy(data, blob->data, blob->len);
-	*ret_blob = (struct http_blob){ data, blob->len };
-	return 0;
-}
-
 int http_new(const struct http_setup *setup, struct http **ret_http, struct err *err)
 {
 	static bool begun;
 	struct http *http;
-	int code = -ENOMEM;
+	int code;
 
 	if (!begun && curl_global_init(CURL_GLOBAL_DEFAULT))
 		return err_set(err, -ENOMEM, "libcurl does not start");
 	begun = true;
-	http = calloc(1, sizeof(*http));
-	if (!http)
-		return err_set(err, -ENOMEM, "out of memory");
-	http->loop = setup->loop;
-	http->insecure = setup->insecure;
-	http->http2 = setup->http2;
-	if (copy_text(setup->base, &http->base) || copy_text(setup->proxy, &http->proxy) ||
-	    copy_text(setup->user_agent, &http->user_agent) || copy_blob(&setup->ca, &http->ca) ||
-	    copy_blob(&setup->cert, &http->cert) || copy_blob(&setup->key, &http->key))
-		goto fail;
-	code = http_curl_target(http, setup->server_name, err);
+	code = http_curl_server(setup, &http, err);
 	if (code)
-		goto fail_said;
-	code = -ENOMEM;
+		return code;
 	http->multi = curl_multi_init();
-	if (!http->multi)
-		goto fail;
+	if (!http->multi) {
+		http_curl_free(http);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
@@ -596,10 +540,4 @@ int http_new(const struct http_setup *setup, struct http **ret_http, struct err 
 	http->handles = 3;
 	*ret_http = http;
 	return 0;
-
-fail:
-	err_set(err, -ENOMEM, "out of memory");
-fail_said:
-	http_free(http);
-	return code;
 }

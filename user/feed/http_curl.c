@@ -32,7 +32,7 @@ enum verify {
 	VERIFY_OTHER_ADDRESS = 64,
 };
 
-/* ---- target --------------------------------------------------------------------------------- */
+/* ---- the server --------------------------------------------------------------------------------- */
 
 static void free_curl(char **text)
 {
@@ -78,7 +78,7 @@ static int read_proxy(struct http *http, struct err *err)
 	return http->proxy_host ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-int http_curl_target(struct http *http, const char *server_name, struct err *err)
+static int read_target(struct http *http, const char *server_name, struct err *err)
 {
 	auto_url CURLU *url = curl_url();
 	auto_curl char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL, *user = NULL;
@@ -120,6 +120,76 @@ int http_curl_target(struct http *http, const char *server_name, struct err *err
 	if (!http->url)
 		return err_set(err, -ENOMEM, "out of memory");
 	return http->proxy ? read_proxy(http, err) : 0;
+}
+
+static int copy_text(const char *text, char **ret_text)
+{
+	if (!text)
+		return 0;
+	*ret_text = strdup(text);
+	return *ret_text ? 0 : -ENOMEM;
+}
+
+static int copy_blob(const struct http_blob *blob, struct http_blob *ret_blob)
+{
+	void *data;
+
+	if (!blob->data)
+		return 0;
+	data = malloc(blob->len + 1);
+	if (!data)
+		return -ENOMEM;
+	memcpy(data, blob->data, blob->len);
+	*ret_blob = (struct http_blob){ data, blob->len };
+	return 0;
+}
+
+int http_curl_server(const struct http_setup *setup, struct http **ret_http, struct err *err)
+{
+	struct http *http = calloc(1, sizeof(*http));
+	int code;
+
+	if (!http)
+		return err_set(err, -ENOMEM, "out of memory");
+	http->loop = setup->loop;
+	http->insecure = setup->insecure;
+	http->http2 = setup->http2;
+	if (copy_text(setup->base, &http->base) || copy_text(setup->proxy, &http->proxy) ||
+	    copy_text(setup->user_agent, &http->user_agent) || copy_blob(&setup->ca, &http->ca) ||
+	    copy_blob(&setup->cert, &http->cert) || copy_blob(&setup->key, &http->key))
+		code = err_set(err, -ENOMEM, "out of memory");
+	else
+		code = read_target(http, setup->server_name, err);
+	if (code)
+		http_curl_free(http);
+	else
+		*ret_http = http;
+	return code;
+}
+
+static void free_blob(struct http_blob *blob)
+{
+	if (blob->data)
+		explicit_bzero((void *)blob->data, blob->len);
+	free((void *)blob->data);
+}
+
+void http_curl_free(struct http *http)
+{
+	curl_slist_free_all(http->connect_to);
+	free_blob(&http->ca);
+	free_blob(&http->cert);
+	free_blob(&http->key);
+	if (http->proxy)
+		explicit_bzero(http->proxy, strlen(http->proxy));
+	free(http->proxy);
+	free(http->proxy_host);
+	free(http->base);
+	free(http->url);
+	free(http->host);
+	free(http->name);
+	free(http->user_agent);
+	free(http);
 }
 
 /* ---- options -------------------------------------------------------------------------------- */

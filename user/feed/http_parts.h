@@ -57,8 +57,9 @@ struct http_request {
 	uint64_t heard_ms;     /* uv_now() of the last byte */
 };
 
-/* Fill what is derived from http->base: url, host, name, connect_to, https, proxy_host. -EINVAL, -ENOMEM. */
-int http_curl_target(struct http *http, const char *server_name, struct err *err);
+/* A copy of @setup, and what follows from it; nothing of the loop and curl's yet. -EINVAL, -ENOMEM. */
+int http_curl_server(const struct http_setup *setup, struct http **ret_http, struct err *err);
+void http_curl_free(struct http *http);
 /* curl's options for @request, all but its callbacks. -ENOMEM. */
 int http_curl_options(struct http_request *request, const struct http_ask *ask);
 /* The code and sentence of a request that failed; see http_ask.done. */
