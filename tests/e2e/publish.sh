@@ -163,6 +163,32 @@ wiped() {
 	vip_ok 4
 }
 t "an etcd that was wiped is filled again" wiped
+reload() {
+	local pid id
+	pid=$(publish_pid a)
+	id=$(lease .complete)
+	kill -HUP "$pid"
+	lab_wait 5 grep -q 'configuration read again' "$LAB_DIR/log/agent-publish-a"
+	sed -i "s|prefix: /xmesh/west,|prefix: /xmesh/moved,|" "$LAB_DIR/west.yaml"
+	etcd_grant one writer /xmesh/moved/ readwrite
+	[ "$(lease .complete)" = "$id" ]
+	kill -HUP "$pid"
+	lab_wait 10 etcd_holds /xmesh/moved/.complete
+	[ -z "$(keys)" ]
+	known 10.2.42.1
+	cp "$LAB_DIR/west.yaml" "$LAB_DIR/good.yaml"
+	sed -i 's|^cluster:.*|cluster: {}|' "$LAB_DIR/west.yaml"
+	kill -HUP "$pid"
+	lab_wait 5 grep -q 'reload refused, the old configuration stays: .*west.yaml' "$LAB_DIR/log/agent-publish-a"
+	sed "s|prefix: /xmesh/moved,|prefix: /xmesh/west,|" "$LAB_DIR/good.yaml" >"$LAB_DIR/west.yaml"
+	kill -HUP "$pid"
+	lab_wait 10 has .complete
+	fails etcd_holds /xmesh/moved/.complete
+	known 10.2.42.1
+	kill -0 "$pid"
+}
+etcd_holds() { etcd_ctl one get --keys-only "$1" | grep -q .; }
+t "a reload moves what is published to another prefix; a bad one changes nothing" reload
 limits() { grep '^Max core file size' "/proc/$1/limits" | grep -qE ' 0 +0 +bytes'; }
 undumpable() {
 	local dir=$LAB_DIR/nobody pid
