@@ -330,7 +330,8 @@ static int add_path(struct wanted_builder *b, const struct wanted_member *m, str
 	struct wanted_path *p;
 	int rc;
 
-	if (m->own)
+	/* Cilium takes neither probes nor VIPs out of a tunnel. */
+	if (m->own || identity_of(m))
 		return 0;
 	b->quiet = true;
 	rc = find_way(b, m, ways, WAY_TUNNEL);

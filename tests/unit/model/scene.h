@@ -40,7 +40,6 @@ static inline struct xm_prefix prefix(const char *text)
 
 struct node_row {
 	const char *name, *addr4, *addr6, *cidrs[4], *mac;
-	uint8_t identity_bits;
 };
 
 static const struct node_row east[] = {
@@ -66,6 +65,7 @@ struct scene {
 	bool no_own4, no_own6, no_device, no_feed;
 	const char *unreachable[3], *offlink[3], *foreign[3];
 	uint32_t mtu;
+	uint8_t identity_bits[3];      /* of the nodes of each cluster */
 	const struct fact_number *numbers;
 	size_t n_numbers;
 	const struct xm_plen (*plens)[XM_MAX_PLENS];
@@ -91,7 +91,6 @@ static inline struct snapshot *make_snapshot(const struct node_row *rows)
 		node->cidrs = calloc(4, sizeof(*node->cidrs));
 		for (size_t k = 0; k < 4 && rows[i].cidrs[k]; k++)
 			node->cidrs[node->n_cidrs++] = prefix(rows[i].cidrs[k]);
-		node->identity_bits = rows[i].identity_bits;
 		node->has_vtep_mac = rows[i].mac && !mac_parse(rows[i].mac, node->vtep_mac, NULL);
 	}
 	return s;
@@ -183,8 +182,11 @@ static inline int build(const struct scene *scene, struct wanted **ret_wanted, s
 		facts.n_foreign++;
 	}
 	qsort(foreign, facts.n_foreign, sizeof(foreign[0]), compare_prefixes);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 3; i++) {
 		passed[i] = snapshots[i] = make_snapshot(clusters[i]);
+		for (size_t k = 0; k < snapshots[i]->n_nodes; k++)
+			snapshots[i]->nodes[k].identity_bits = scene->identity_bits[i];
+	}
 	if (scene->no_feed)
 		passed[0] = NULL;
 	if (mesh_new(config, passed, origins, &mesh, err))
