@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The queue in front of a store. The loop writes records into chunks; a worker takes all of them at
- * once, works them off in order, and makes a snapshot if one is due. While it works the store is its.
+ * The queue in front of a store. The loop writes records into chunks; a worker takes a batch of them,
+ * works it off in order, and makes a snapshot if one is due. While it works the store is its.
  * Not for: what changed since the last snapshot (store.c keeps what did not).
  */
 #include "feed/intake.h"
@@ -18,6 +18,8 @@
 #include "core/defs.h"
 
 #define CHUNK_SIZE (256u * 1024)
+/* Some 20 ms of work: a feed that lists a million objects shares the pool with all others. */
+#define BATCH_SIZE (1024u * 1024)
 /* After a snapshot that cost c the next one waits for 9 c: a tenth of a core. */
 #define PAUSE_FACTOR 9
 
@@ -302,29 +304,48 @@ static void on_done(uv_work_t *work, int status)
 		in->quiet_until_ns = clock_ns(CLOCK_MONOTONIC) + PAUSE_FACTOR * in->cost_ns;
 	in->cost_ns = 0;
 	go_on(in);
-	/* Last, for the callee may close it. */
-	if (snapshot)
+	/* ready() may have closed it; and the last, for the callee may. */
+	if (in->closing)
+		snapshot_free(snapshot);
+	else if (snapshot)
 		in->setup.callbacks.snapshot(in->setup.callbacks.user, snapshot);
 	else if (unchanged)
 		in->setup.callbacks.unchanged(in->setup.callbacks.user);
 }
 
+/* From what waits to the worker's hands. */
+static void take_batch(struct intake *in)
+{
+	struct chunk **end = &in->first;
+	size_t size = 0;
+
+	while (*end && size < BATCH_SIZE) {
+		size += (*end)->used;
+		end = &(*end)->next;
+	}
+	in->batch = in->first;
+	in->first = *end;
+	*end = NULL;
+	if (!in->first)
+		in->last = NULL;
+	in->waiting -= size;
+}
+
 static void start(struct intake *in)
 {
-	bool was_full = in->told_full;
+	bool is_ready;
 
 	if (in->working)
 		return;
 	uv_idle_stop(&in->idle);
 	uv_timer_stop(&in->pause);
-	in->batch = take(in->first);
-	in->last = NULL;
-	in->waiting = 0;
-	in->told_full = false;
+	take_batch(in);
+	is_ready = in->told_full && in->waiting <= INTAKE_MAX_WAITING / 2;
+	in->told_full &= !is_ready;
 	in->may_make = clock_ns(CLOCK_MONOTONIC) >= in->quiet_until_ns;
 	must(!uv_queue_work(in->setup.loop, &in->work, do_work, on_done));
 	in->working = true;
-	if (was_full && in->setup.ready)
+	if (is_ready && in->setup.ready)
 		in->setup.ready(in->setup.user);
 }
 

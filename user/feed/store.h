@@ -47,7 +47,7 @@ bool store_is_listing(const struct store *store); /* one was begun, and neither 
 /*
  * Everything as one snapshot, finished (snapshot_finish() is done), nodes sorted by name. Bad values are
  * among its warnings and in counts.bad. Two keys with the same node, Service, export or import: the
- * first by the order of keys counts, the other is a warning. -ENOMEM.
+ * first by the order of keys counts, the other is a warning; slices all count. -ENOMEM.
  */
 int store_snapshot(struct store *store, const char *revision, struct snapshot **ret_snapshot,
 		   struct err *err);

@@ -256,6 +256,35 @@ static void a_full_queue_asks_for_a_pause_and_says_when_it_is_over(void **state)
 	close_scene(&w);
 }
 
+/* A batch is no more than a megabyte: order and completeness do not depend on where it is cut. */
+static void what_is_cut_into_batches_is_whole(void **state)
+{
+	size_t size = 300 * 1024;
+	auto_free char *large = calloc(1, size);
+	struct scene w;
+	int n;
+
+	open_scene(&w);
+	intake_list_begin(w.intake, "");
+	for (int i = 0; i < 20; i++) {
+		memset(large, ' ', size);
+		n = snprintf(large, size, "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":"
+					  "\"n%d\"},\"spec\":{\"podCIDR\":\"10.%d.0.0/24\"}}", i, i);
+		large[n] = ' ';
+		intake_put(w.intake, large + size - 1 - (i & 7), 1 + (i & 7), large, size, 0);
+		intake_put(w.intake, "x", 1, large, size, 0);
+	}
+	intake_list_end(w.intake, "");
+	intake_complete(w.intake, "r");
+	settle(&w);
+	assert_int_equal(w.snapshots, 1);
+	/* Eight keys of blanks, and "x", which holds what the last of them does. */
+	assert_int_equal(w.last->counts.items, 9);
+	assert_int_equal(w.last->n_nodes, 8);
+	assert_string_equal(w.last->revision, "r");
+	close_scene(&w);
+}
+
 /* Many changes make few snapshots: those that come while one is made or paid for go together. */
 static void changes_in_a_row_go_together(void **state)
 {
@@ -306,6 +335,7 @@ int main(void)
 	ROWS_ADD_TEST(&rows, a_list_that_is_given_up_sweeps_nothing);
 	ROWS_ADD_TEST(&rows, a_bad_value_and_one_too_large_are_named);
 	ROWS_ADD_TEST(&rows, a_full_queue_asks_for_a_pause_and_says_when_it_is_over);
+	ROWS_ADD_TEST(&rows, what_is_cut_into_batches_is_whole);
 	ROWS_ADD_TEST(&rows, changes_in_a_row_go_together);
 	ROWS_ADD_TEST(&rows, it_may_be_closed_at_any_time);
 	return rows_run("intake", &rows);
