@@ -6,7 +6,8 @@ objects from JSON files, with faults that are switched while it runs. No admissi
 over the API: not for anything but tests.
 
     kube_server.py --control SOCKET [--listen ADDRESS:PORT] [--cert FILE --key FILE [--client-ca FILE]]
-                   [--token FILE] [--slices N --endpoints M] [FILE.json...]
+                   [--token FILE] [--slices N --endpoints M] [--version N]
+                   [FILE.json...]
 
 Prints "ready PORT". Control, by HTTP over the unix socket:
 
@@ -483,9 +484,11 @@ def main():
     args.add_argument("--token")
     args.add_argument("--slices", type=int, default=0)
     args.add_argument("--endpoints", type=int, default=0)
+    args.add_argument("--version", type=int, default=100, help="of the store when it starts, all older is forgotten")
     args.add_argument("files", nargs="*")
     args = args.parse_args()
     store = Store()
+    store.version = store.oldest = args.version
     for name in args.files:
         with open(name, encoding="utf-8") as file:
             store.apply(json.load(file))

@@ -58,8 +58,10 @@ struct kube_reflector {
 	bool listing;               /* list() was called, neither listed() nor aborted() */
 	bool paused, closing;
 	bool heard;                 /* an event or bookmark since the request began */
+	bool stands;                /* the watch was accepted */
 	bool news;                  /* one since current() was last called */
 	bool unauthorized;          /* the token was read once more */
+	bool asked_to_wait;         /* the pause under way is the server's wish */
 	bool lists_only, present, warned;
 	uint64_t lists_only_until, gone_since, started;
 	uint64_t seen_ns;           /* of the bytes that are being read */
@@ -77,6 +79,7 @@ static uint64_t now(const struct kube_reflector *r)
 static void next_in(struct kube_reflector *r, uint64_t ms)
 {
 	r->phase = WAITING;
+	r->asked_to_wait = false;
 	uv_timer_start(&r->next, on_next, ms, 0);
 }
 
@@ -117,9 +120,9 @@ static void set_version(struct kube_reflector *r, const char *version, size_t le
 
 static void tell_current(struct kube_reflector *r)
 {
-	r->news = false;
-	if (r->phase == WATCHING)
+	if (r->phase == WATCHING && r->news)
 		backoff_reset(&r->backoff);
+	r->news = false;
 	r->setup.callbacks.current(r->setup.callbacks.user, r->version);
 }
 
@@ -143,6 +146,7 @@ static void fail_after(struct kube_reflector *r, const struct err *err, uint64_t
 	if (at_least_ms)
 		pause = at_least_ms + pause / 2;
 	next_in(r, pause);
+	r->asked_to_wait = at_least_ms != 0;
 	r->setup.callbacks.error(r->setup.callbacks.user, err);
 }
 
@@ -373,6 +377,11 @@ static void on_header(void *user, int status, const char *line, size_t len)
 
 	if (seconds)
 		r->retry_after_s = seconds;
+	/* A watch that stands ends an error; its first bookmark may be a minute away. */
+	if (status == 200 && r->phase == WATCHING && !r->stands) {
+		r->stands = true;
+		tell_current(r);
+	}
 }
 
 static void on_quiet(uv_timer_t *timer);
@@ -506,7 +515,7 @@ static void start(struct kube_reflector *r)
 	int rc;
 
 	uv_timer_stop(&r->next);
-	r->heard = r->news = r->faulty = r->paused = false;
+	r->heard = r->stands = r->news = r->faulty = r->paused = false;
 	r->retry_after_s = 0;
 	r->started = now(r);
 	kube_text_clear(&r->body);
@@ -578,6 +587,12 @@ void kube_reflector_resume(struct kube_reflector *r)
 	r->paused = false;
 	if (r->request)
 		http_resume(r->request);
+}
+
+void kube_reflector_hurry(struct kube_reflector *r)
+{
+	if (r->phase == WAITING && !r->asked_to_wait)
+		next_in(r, 0);
 }
 
 void kube_reflector_poke(struct kube_reflector *r)

@@ -53,6 +53,8 @@ struct kube_reflector_setup {
 int kube_reflector_new(const struct kube_reflector_setup *setup,
 		       struct kube_reflector **ret_reflector);
 void kube_reflector_resume(struct kube_reflector *reflector);
+/* The server is well again, as another one found: a pause is cut short, unless the server asked for it. */
+void kube_reflector_hurry(struct kube_reflector *reflector);
 /* List again, now. */
 void kube_reflector_poke(struct kube_reflector *reflector);
 /* No callback afterwards; memory goes on the loop. NULL is fine. */

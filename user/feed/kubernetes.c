@@ -148,7 +148,12 @@ static void on_current(void *user, const char *version)
 	struct part *part = user;
 	struct kube_feed *feed = part->feed;
 	part->known = true;
-	part->failing = false;
+	if (part->failing) {
+		part->failing = false;
+		for (size_t i = 0; i < KUBE_RESOURCES; i++)
+			if (feed->parts[i].failing)
+				kube_reflector_hurry(feed->parts[i].reflector);
+	}
 	/* The last one told: they are opaque, so which of two is the newer cannot be known. */
 	if (*version)
 		snprintf(feed->revision, sizeof(feed->revision), "rv:%.60s", version);
