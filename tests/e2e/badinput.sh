@@ -64,8 +64,16 @@ config "a device name too long" "c.yaml:5:.*device" "$good_config
 device: averyveryverylongname0"
 config "an address that is none" "c.yaml:5:.*address" "$good_config
 node: {addresses: [192.0.2.300]}"
-config "an etcd feed, which this version lacks" "c.yaml:5:.*etcd" "$good_config
-  - {name: far, id: 3, feed: {etcd: {endpoints: ['http://192.0.2.9:2379'], prefix: /x}}}"
+config "an etcd feed without a prefix" "c.yaml:5:.*etcd: prefix:" "$good_config
+  - {name: far, id: 3, feed: {etcd: {endpoints: ['https://192.0.2.9:2379']}}}"
+config "a password in the file" "c.yaml:5:.*etcd: no secret belongs here.*password_file" "$good_config
+  - {name: far, id: 3, feed: {etcd: {endpoints: ['https://192.0.2.9:2379'], prefix: /x, user: u, password: p}}}"
+config "two transports in one map" "c.yaml:5:.*feed: dir and etcd in one map: write a list" "$good_config
+  - {name: far, id: 3, feed: {dir: /x, etcd: {prefix: /x}}}"
+config "publishing into a peer's feed" "c.yaml:5: publish: the cluster far is read from /x" "$good_config
+  - {name: far, id: 3, feed: {etcd: {endpoints: ['https://a:1'], prefix: /x}}}
+local: {feed: {dir: /x}}
+publish: {etcd: {endpoints: ['https://a:1'], prefix: /x}}"
 config "a duration without unit" "c.yaml:5:" "$good_config
 stale_after: soon"
 config "a percentage over 100" "c.yaml:5:" "$good_config
