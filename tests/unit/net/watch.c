@@ -153,7 +153,7 @@ static void what_matters_is_told_once(void **state)
 	}
 }
 
-static void a_storm_is_told_at_most_every_100_ms_and_lost_events_count(void **state)
+static void a_storm_is_told_after_20_ms_of_quiet_and_lost_events_count(void **state)
 {
 	struct watch *watch;
 	struct seen seen;
@@ -169,7 +169,8 @@ static void a_storm_is_told_at_most_every_100_ms_and_lost_events_count(void **st
 	assert_true(wait_for(&seen, 1));
 	assert_true(uv_hrtime() - begin < 2000000000ull);
 	run_for(&seen, 200);
-	assert_true(seen.n <= 5);
+	/* Each after 20 ms of quiet at least, however slow this machine is just now. */
+	assert_true(seen.n <= (uv_hrtime() - begin) / 20000000 + 1);
 	/* And it listens on, knowing the neighbours still. */
 	seen.n = 0;
 	lab_run("ip neigh del 192.0.2.5 dev veth1");
@@ -181,7 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_matters_is_told_once),
-		cmocka_unit_test(a_storm_is_told_at_most_every_100_ms_and_lost_events_count),
+		cmocka_unit_test(a_storm_is_told_after_20_ms_of_quiet_and_lost_events_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
