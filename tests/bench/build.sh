@@ -54,10 +54,12 @@ if [ -e "$product/gen/xmesh.skel.h" ]; then
 	skeleton wrapper
 	! is_old "$out/prog_bench" "$here/wrapper.h" "$top"/tests/prog/*.[ch] "$product/gen/xmesh.skel.h" ||
 		rm -f "$out/prog_bench"
-	for t in control_bench scrape_bench; do [ ! "$product/libxmesh.a" -nt "$out/$t" ] || rm -f "$out/$t"; done
+	for t in control_bench scrape_bench feeds_bench; do [ ! "$product/libxmesh.a" -nt "$out/$t" ] || rm -f "$out/$t"; done
 	read -ra libraries < <(pkg-config --cflags --libs libbpf libmnl libuv json-c yaml-0.1 smartcols libsystemd libxxhash)
 	tool control_bench -I"$top/user" -I"$product/gen" "$product/libxmesh.a" "${libraries[@]}" -lelf -lz
 	tool scrape_bench -I"$top/user" -I"$product/gen" "$product/libxmesh.a" "${libraries[@]}" -lmicrohttpd -lelf -lz
+	read -ra libraries < <(pkg-config --cflags --libs libbpf libuv json-c yaml-0.1 libcurl libprotobuf-c libzstd libxxhash)
+	tool feeds_bench -I"$top/user" -I"$product/gen" "$product/libxmesh.a" "${libraries[@]}" -lelf -lz
 	tool prog_bench -I"$top/user" -I"$top/tests" -I"$product/gen" "$top"/tests/prog/{fix,fix_service,pkt,tunnelkey}.c \
 		-lbpf -lelf -lz
 fi

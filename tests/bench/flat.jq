@@ -28,6 +28,12 @@ elif .what == "services_one_change" then
 	"control_ms change 0 \(.median_ms)"
 elif .what == "scrape" then
 	"scrape_ms whole 0 \(.median_ms)"
+elif .what == "feeds_raw" then
+	"feeds_s raw \(.round) \(.s)"
+elif .what == "feeds_feed" then
+	"feeds_s feed \(.round) \(.s)", "feeds_mb feed 0 \(.rss_mb)"
+elif .what == "feeds_change" then
+	"feeds_ms change 0 \(.p99_ms)"
 else
 	empty
 end

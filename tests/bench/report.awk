@@ -198,6 +198,15 @@ function judge(f,    m, have, got, what, format, verdict) {
 		have = (m, f[3], 0) in value
 		got = have ? value[m, f[3], 0] : 0
 		what = "scrape of 250 clusters, 1 000 services, ms"
+	} else if (m == "feeds_mb" || m == "feeds_ms") {
+		have = (m, f[3], 0) in value
+		got = have ? value[m, f[3], 0] : 0
+		what = m == "feeds_mb" ? "most memory while a feed reads them, MB" : "a change on the server to the map, p99, ms"
+		format = "%.1f"
+	} else if (m == "feeds_s") {
+		have = ratio(m, f[3], f[4])
+		got = ratio_med
+		what = "values of an etcd by a feed / raw pages"
 	} else if (sub(/^less_/, "", m)) {
 		have = ratio(m, f[3], f[4])
 		got = 100 * (1 - ratio_med)

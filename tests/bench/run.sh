@@ -56,20 +56,24 @@ targets() {
 		control  control_ms  cold    0  <=  1000
 		control  control_ms  change  0  <=  1
 		scrape   scrape_ms   whole   0  <=  50
+		feeds    feeds_s     feed    raw  <=  1.60
+		feeds    feeds_mb    feed    0    <=  700
+		feeds    feeds_ms    change  0    <=  20
 	END
 }
 
 usage() {
 	cat <<-'END'
 		usage: run.sh [PART...] [--rounds N] [--seconds X] [--variants "NAME..."] [--strict] [--report]
-		  parts (default: all but routes):
+		  parts (default: all but feeds and routes):
 		    paths         pod to pod against kernel VXLAN and plain routing
 		    services      a global service against its backend's address, nftables DNAT and sidecars
 		    prog          the programs by BPF_PROG_TEST_RUN
 		    control       planning and applying 10 000 services
 		    scrape        /metrics of 250 clusters and 1 000 services, end to end
+		    feeds         a million values from etcd; a change on the server until it is in the map
 		    routes        microbenchmark of lookup structures
-		  --rounds N      interleaved rounds (default 9 for paths, 15 for services)
+		  --rounds N      interleaved rounds (default 9 for paths, 15 for services, 3 for feeds)
 		  --seconds X     length of one measurement (default 0.4)
 		  --variants      of paths: plain kvxlan tunnel native plain6 native6 kvxlan6 tunnel6 (default: the first six)
 		  --strict        exit status 1 when a target is missed
@@ -89,7 +93,7 @@ while [ $# -gt 0 ]; do
 	--strict) strict=1 ;;
 	--report) report_only=1 ;;
 	--help) usage; exit 0 ;;
-	paths | services | prog | control | scrape | routes) parts+=("$1") ;;
+	paths | services | prog | control | scrape | feeds | routes) parts+=("$1") ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	shift
@@ -124,6 +128,8 @@ done
 . "$here/paths.sh"
 # shellcheck source=tests/bench/services.sh
 . "$here/services.sh"
+# shellcheck source=tests/bench/feeds.sh
+. "$here/feeds.sh"
 
 clean_up() {
 	local pid name
@@ -178,6 +184,7 @@ if [ -z "$report_only" ]; then
 		prog) run_tool prog_bench ;;
 		control) run_tool control_bench ;;
 		scrape) run_tool scrape_bench ;;
+		feeds) : "${rounds:=3}"; part_feeds ;;
 		routes) run_tool routes_bench ;;
 		esac
 		rounds=$rounds_were
