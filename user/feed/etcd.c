@@ -243,7 +243,7 @@ static void on_snapshot(void *user, struct snapshot *snapshot)
 	struct etcd_feed *f = user;
 	struct err err;
 
-	f->good = snapshot->n_nodes || snapshot->n_services;
+	f->good = snapshot->n_nodes || snapshot->n_services || snapshot->n_slices;
 	if (f->good) {
 		f->said[0] = '\0';
 		f->callbacks.snapshot(f->callbacks.user, snapshot);
@@ -253,7 +253,7 @@ static void on_snapshot(void *user, struct snapshot *snapshot)
 		err_set(&err, -EINVAL, "none of the values below %s can be used: %s", f->prefix,
 			snapshot->n_warnings ? snapshot->warnings[0] : "no object is among them");
 	else
-		err_set(&err, -ENOENT, "no nodes and no services below %s", f->prefix);
+		err_set(&err, -ENOENT, "no nodes, services or slices below %s", f->prefix);
 	snapshot_free(snapshot);
 	tell_error(f, &err);
 }

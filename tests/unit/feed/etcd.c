@@ -144,7 +144,7 @@ static void test_empty(void **state)
 	etcd_put(&server, "/xmesh/wrong/.complete", "now");
 	begin_feed(&seen, "/xmesh/wrong");
 	WAIT(&seen, seen.errors == 1, PATIENCE_MS);
-	assert_non_null(strstr(seen.error, "no nodes and no services below /xmesh/wrong/"));
+	assert_non_null(strstr(seen.error, "no nodes, services or slices below /xmesh/wrong/"));
 	/* And its first object makes it one. */
 	put_node_at("/xmesh/wrong/nodes/west-1", "west-1", "a");
 	WAIT(&seen, seen.snapshots == 1, SOON_MS);
