@@ -217,6 +217,17 @@ served() {
 }
 t "a global service has its backends there" served
 
+doctored() {
+	lab_x east-1 doctor >"$LAB_DIR/doctor" || true
+	grep "west" "$LAB_DIR/doctor"
+	grep -q "feed tcp.*west https://$ETCD_ADDR:2379.*port 2379 takes connections" "$LAB_DIR/doctor"
+	grep -q "feed read.*west cilium .*1 nodes, 1 services, 2 slices" "$LAB_DIR/doctor"
+	lab_x east-1 --json explain "$(lab_addr west-1a 4)" "$(lab_addr east-1a 4):8080" >"$LAB_DIR/explain.json"
+	jq -c 'del(.steps)' "$LAB_DIR/explain.json"
+	jq -e '.verdict == "forward" and .reason == "local"' "$LAB_DIR/explain.json"
+}
+t "doctor reads such a store, and explain knows what its nodes may send" doctored
+
 # ---- changes ----
 
 new_node() {

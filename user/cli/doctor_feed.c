@@ -13,6 +13,7 @@
 #include "cli/agentview.h"
 #include "cli/doctor.h"
 #include "core/defs.h"
+#include "feed/cilium_config.h"
 #include "feed/feed.h"
 
 #define CONNECT_MS 3000
@@ -149,18 +150,31 @@ static void look_at_objects(struct doctor *d, const struct config_cluster *clust
 	snapshot_free(snapshot);
 }
 
+/* False: none of them can be reached. */
+static bool look_at_endpoints(struct doctor *d, const char *cluster, const struct config_etcd *etcd)
+{
+	bool reached = false;
+
+	for (size_t i = 0; i < etcd->n_endpoints; i++)
+		reached |= look_at_endpoint(d, cluster, etcd->endpoints[i]);
+	return reached;
+}
+
 static void look_at_source(struct doctor *d, const struct config_cluster *cluster,
 			   const struct config_source *source)
 {
 	auto_free char *origin = feed_origin(source);
+	struct config_etcd *client;
 	char subject[400];
 	bool reached = true;
 
 	snprintf(subject, sizeof(subject), "%s %s", cluster->name, origin ? origin : "");
 	if (source->kind == CONFIG_SOURCE_ETCD) {
-		reached = false;
-		for (size_t i = 0; i < source->etcd.n_endpoints; i++)
-			reached |= look_at_endpoint(d, cluster->name, source->etcd.endpoints[i]);
+		reached = look_at_endpoints(d, cluster->name, &source->etcd);
+	} else if (source->kind == CONFIG_SOURCE_CILIUM && !cilium_config_read(source->cilium, &client, NULL)) {
+		/* Of a file that cannot be read, the transport tells. */
+		reached = look_at_endpoints(d, cluster->name, client);
+		cilium_config_free(client);
 	}
 	if (reached)
 		look_at_objects(d, cluster, source, subject);

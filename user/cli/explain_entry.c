@@ -14,6 +14,7 @@
 #include "core/addr.h"
 #include "core/defs.h"
 #include "plane/actual.h"
+#include "xmesh/wire.h"
 
 /* Of a next hop that does not matter: nothing judges by it. */
 static const __u8 some_mac[6] = { 0x02, 0x78, 0, 0, 0, 1 };
@@ -136,7 +137,7 @@ static void set_tunnel(const struct view *view, const struct xm_route *route, st
 		.src = route->outer,
 		.dst = xm_addr_is_v4(&route->outer) ? config->addr4 : config->addr6,
 		.port = ntohs(config->port),
-		.vni = config->vni,
+		.vni = route->flags & (XM_IDENTITY16 | XM_IDENTITY15) ? XM_IDENTITY_WORLD : config->vni,
 	};
 	memcpy(entry->tunnel.macs.dst, config->vtep_mac, 6);
 	memcpy(entry->tunnel.macs.src, name ? name->vtep_mac : some_mac, 6);
