@@ -279,6 +279,26 @@ static void copy_label(const struct doc *doc, const char *key, char buf[64])
 	snprintf(buf, 64, "%.63s", text ? text : "");
 }
 
+/* What is known to be wrong with a node that can be read. */
+static int warn_node(const struct doc *doc, struct piece *piece, struct err *err)
+{
+	const struct doc *key = doc_get(doc, "EncryptionKey");
+	const struct node_object *node = &piece->node;
+	int n = 0;
+
+	if (xm_addr_is_zero(&node->addr4) && xm_addr_is_zero(&node->addr6))
+		n = asprintf(&piece->warning,
+			     "Node %s has no InternalIP and no ExternalIP: it cannot be reached", node->name);
+	else if (!doc_is_null(key) && !is_number(key, 0))
+		n = asprintf(&piece->warning,
+			     "Node %s encrypts (EncryptionKey %.8s): what it sends so is not understood here",
+			     node->name, doc_text(key) ? doc_text(key) : "");
+	if (n >= 0)
+		return 0;
+	piece->warning = NULL;
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
 static int fill_node(const struct cilium_reader *reader, const char *rest, const struct doc *doc,
 		     struct piece *piece, struct err *err)
 {
@@ -303,13 +323,7 @@ static int fill_node(const struct cilium_reader *reader, const char *rest, const
 	rc = all_prefixes(doc, add_cidr, node, err);
 	if (!rc)
 		rc = node_addresses(doc, node, err);
-	if (!rc && xm_addr_is_zero(&node->addr4) && xm_addr_is_zero(&node->addr6) &&
-	    asprintf(&piece->warning, "Node %s has no InternalIP and no ExternalIP: it cannot be reached",
-		     name) < 0) {
-		piece->warning = NULL;
-		rc = err_set(err, -ENOMEM, "out of memory");
-	}
-	return rc;
+	return rc ? rc : warn_node(doc, piece, err);
 }
 
 static int decode_node(const struct cilium_reader *reader, const char *rest, const struct doc *doc,

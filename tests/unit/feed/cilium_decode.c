@@ -35,6 +35,10 @@ static const struct value_row rows[] = {
 	  "node n1 198.51.100.3 bits=16", NULL },
 	{ "a node without addresses is warned of", NODES "n1", HEAD "\"IPAddresses\":null," TAIL,
 	  "node n1 bits=16 (Node n1 has no InternalIP and no ExternalIP: it cannot be reached)", NULL },
+	{ "one that encrypts too", NODES "n1",
+	  HEAD ADDRS "\"ClusterID\":3,\"EncryptionKey\":255}",
+	  "node n1 172.18.0.3 fc00:c111::3 bits=16 (Node n1 encrypts (EncryptionKey 255): what it sends so is not "
+	  "understood here)", NULL },
 	{ "another name than the key's", NODES "n2", HEAD ADDRS TAIL, NULL, "not what its key says" },
 	{ "another cluster", NODES "n1", "{\"Name\":\"n1\",\"Cluster\":\"cluster4\",\"ClusterID\":3}", NULL,
 	  "of cluster \"cluster4\", not of cluster3" },
