@@ -171,6 +171,12 @@ static void hold_unless_marked(struct etcd_feed *f)
 		open_list(f, true);
 }
 
+/* How long we take for a change is not told by one that waits for its publisher. */
+static uint64_t seen_at(const struct etcd_feed *f, uint64_t seen_ns)
+{
+	return f->open ? 0 : seen_ns;
+}
+
 static bool on_put(void *user, size_t prefix, const struct etcd_kv *kv, uint64_t seen_ns)
 {
 	struct etcd_feed *f = user;
@@ -186,7 +192,7 @@ static bool on_put(void *user, size_t prefix, const struct etcd_kv *kv, uint64_t
 		hold_unless_marked(f);
 	}
 	return intake_put(f->intake, name_of(f, kv->key), kv->key.len - f->prefix_len, kv->value.data,
-			  kv->value.len, seen_ns);
+			  kv->value.len, seen_at(f, seen_ns));
 }
 
 static void on_erase(void *user, size_t prefix, const struct etcd_kv *kv, uint64_t seen_ns)
@@ -200,7 +206,7 @@ static void on_erase(void *user, size_t prefix, const struct etcd_kv *kv, uint64
 	if (!is_object(f, kv->key))
 		return;
 	f->changed_ms = uv_now(f->loop);
-	intake_delete(f->intake, name_of(f, kv->key), kv->key.len - f->prefix_len, seen_ns);
+	intake_delete(f->intake, name_of(f, kv->key), kv->key.len - f->prefix_len, seen_at(f, seen_ns));
 }
 
 static void on_listed(void *user, size_t prefix)
