@@ -11,7 +11,7 @@
 #include "core/vec.h"
 
 #define REST_MS 10000     /* of one cluster */
-#define REST_FACTOR 49    /* of all: times what the last file cost */
+#define REST_FACTOR 199   /* of all: times what the last file cost */
 #define CLOSE_MS 2000
 
 struct entry {

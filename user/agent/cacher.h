@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * When the cache (agent/cache.h) is written and read: in the worker pool, one file at a time, at most
- * every ten seconds a cluster, and with 2 % of one core at most, however many clusters change.
+ * every ten seconds a cluster, and with 0.5 % of one core at most, however many clusters change.
  */
 #ifndef XMESH_AGENT_CACHER_H
 #define XMESH_AGENT_CACHER_H

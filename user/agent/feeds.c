@@ -16,7 +16,8 @@
 #define BURST_N 20
 #define BURST_MS 10000
 
-static void look(struct feeds *feeds);
+static void look(struct cluster_feed *f);
+static void look_all(struct feeds *feeds);
 
 static void cluster_free(struct cluster_feed *f)
 {
@@ -38,13 +39,6 @@ static void tell(const struct cluster_feed *f, enum events_kind kind, const char
 
 	if (callbacks->event)
 		callbacks->event(callbacks->user, kind, f->config->name, text);
-}
-
-bool feeds_is_stale(const struct feeds *feeds, const struct cluster_feed *f)
-{
-	const struct source *source = sources_main(f->sources);
-
-	return source && source_is_older(source, feeds->config->stale_after_ms);
 }
 
 /* ---- judging ------------------------------------------------------------------------------- */
@@ -245,7 +239,7 @@ static void on_read(void *user, size_t i, bool was_bad, const struct snapshot *b
 	tell_read(f, f->sources->v[i].latest, before);
 	if (chosen || f->sources->serving == i)
 		offer(f);
-	look(f->feeds);
+	look(f);
 }
 
 static void on_failed(void *user, size_t i, const struct err *err, bool was_well)
@@ -266,7 +260,7 @@ static void on_failed(void *user, size_t i, const struct err *err, bool was_well
 		else if (was_well)
 			feeds->callbacks.fresh(feeds->callbacks.user);
 	}
-	look(feeds);
+	look(f);
 }
 
 static void on_fresh(void *user, size_t i, bool was_bad)
@@ -279,7 +273,7 @@ static void on_fresh(void *user, size_t i, bool was_bad)
 		offer(f);
 	else if (was_stale && !f->told_stale)
 		f->feeds->callbacks.fresh(f->feeds->callbacks.user);
-	look(f->feeds);
+	look(f);
 }
 
 /* ---- what time brings ---------------------------------------------------------------------- */
@@ -315,17 +309,12 @@ static void remove_old(struct cluster_feed *f)
 	settle_and_tell(feeds, false);
 }
 
-static uint64_t next_ms(const struct feeds *feeds)
+static uint64_t next_ms(const struct cluster_feed *f)
 {
-	uint64_t now_ms = uv_now(feeds->loop), next = UINT64_MAX;
+	const struct config *config = f->feeds->config;
 
-	if (now_ms < feeds->settle_by_ms)
-		next = feeds->settle_by_ms - now_ms;
-	for (size_t i = 0; i < feeds->n; i++) {
-		next = MIN(next, sources_next_ms(feeds->v[i]->sources, feeds->config->stale_after_ms));
-		next = MIN(next, sources_older_in_ms(feeds->v[i]->sources, feeds->config->remove_after_ms));
-	}
-	return next;
+	return MIN(sources_next_ms(f->sources, config->stale_after_ms),
+		   sources_older_in_ms(f->sources, config->remove_after_ms));
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -344,18 +333,32 @@ static void on_timer(uv_timer_t *timer)
 	}
 	if (late)
 		settle_and_tell(feeds, false);
-	look(feeds);
+	look_all(feeds);
 }
 
 /* When time alone changes something next. */
-static void look(struct feeds *feeds)
+static void look_all(struct feeds *feeds)
 {
-	uint64_t ms = next_ms(feeds);
+	uint64_t now_ms = uv_now(feeds->loop), ms = UINT64_MAX;
 
+	if (now_ms < feeds->settle_by_ms)
+		ms = feeds->settle_by_ms - now_ms;
+	for (size_t i = 0; i < feeds->n; i++)
+		ms = MIN(ms, next_ms(feeds->v[i]));
 	if (ms == UINT64_MAX)
 		uv_timer_stop(feeds->timer);
 	else
 		uv_timer_start(feeds->timer, on_timer, ms, 0);
+}
+
+/* The same after word of one: with hundreds that are busy, not of all. A timer that comes too early looks anew. */
+static void look(struct cluster_feed *f)
+{
+	uv_timer_t *timer = f->feeds->timer;
+	uint64_t ms = next_ms(f);
+
+	if (ms != UINT64_MAX && (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ms))
+		uv_timer_start(timer, on_timer, ms, 0);
 }
 
 /* ---- configuration ------------------------------------------------------------------------- */
@@ -507,7 +510,7 @@ int feeds_reconfigure(struct feeds *feeds, const struct config *config, struct e
 	if (fresh)
 		feeds->settle_by_ms = uv_now(feeds->loop) + SETTLE_MS;
 	settle(feeds);
-	look(feeds);
+	look_all(feeds);
 	return 0;
 
 fail:
@@ -539,11 +542,6 @@ void feeds_close(struct feeds *feeds)
 
 /* ---- looks --------------------------------------------------------------------------------- */
 
-const struct mesh *feeds_mesh(const struct feeds *feeds)
-{
-	return feeds->admit->mesh;
-}
-
 void feeds_stale(const struct feeds *feeds, bool *ret_stale)
 {
 	for (size_t i = 0; i < feeds->n; i++) {
@@ -555,19 +553,6 @@ void feeds_stale(const struct feeds *feeds, bool *ret_stale)
 			tell(f, EVENTS_FEED_STALE, "no good answer for longer than stale_after");
 		}
 	}
-}
-
-uint64_t feeds_stale_in_ms(const struct feeds *feeds)
-{
-	uint64_t next = UINT64_MAX;
-
-	for (size_t i = 0; i < feeds->n; i++) {
-		const struct source *source = sources_main(feeds->v[i]->sources);
-
-		if (source)
-			next = MIN(next, source_older_in_ms(source, feeds->config->stale_after_ms));
-	}
-	return next;
 }
 
 int feeds_accept(struct feeds *feeds, const char *cluster, const char *digest, struct err *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is known about each feed, for status and metrics. */
+/* What is known about each feed, for turns, status and metrics. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +20,31 @@ static void add_number(json_object *o, const char *key, uint64_t n)
 static void add_seconds(json_object *o, const char *key, uint64_t ms)
 {
 	json_object_object_add(o, key, json_object_new_double(ms / 1000.0));
+}
+
+const struct mesh *feeds_mesh(const struct feeds *feeds)
+{
+	return feeds->admit->mesh;
+}
+
+bool feeds_is_stale(const struct feeds *feeds, const struct cluster_feed *f)
+{
+	const struct source *source = sources_main(f->sources);
+
+	return source && source_is_older(source, feeds->config->stale_after_ms);
+}
+
+uint64_t feeds_stale_in_ms(const struct feeds *feeds)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < feeds->n; i++) {
+		const struct source *source = sources_main(feeds->v[i]->sources);
+
+		if (source)
+			next = MIN(next, source_older_in_ms(source, feeds->config->stale_after_ms));
+	}
+	return next;
 }
 
 void feeds_held_text(const struct admit_slot *slot, char *text, size_t size)
