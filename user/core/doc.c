@@ -159,6 +159,12 @@ int doc_build_open(struct doc_build *build, enum doc_type type, uint32_t line)
 	return count_nodes(build, 1, line);
 }
 
+/* Most keys differ in the first byte already. */
+static bool same_text(const char *a, const char *b)
+{
+	return *a == *b && !strcmp(a, b);
+}
+
 static int compare_pending(const void *a, const void *b)
 {
 	const struct doc_pending *x = a, *y = b;
@@ -188,7 +194,7 @@ static int check_duplicates(struct doc_build *build, const struct doc_pending *p
 	if (n <= FEW_KEYS) {
 		for (size_t i = 1; i < n; i++)
 			for (size_t k = 0; k < i; k++)
-				if (!strcmp(pairs[i].key, pairs[k].key))
+				if (same_text(pairs[i].key, pairs[k].key))
 					return duplicate(build, &pairs[k], &pairs[i]);
 		return 0;
 	}
@@ -416,7 +422,7 @@ const struct doc *doc_get(const struct doc *map, const char *key)
 	if (!map || map->type != DOC_MAP)
 		return NULL;
 	for (uint32_t i = 0; i < map->n; i++) {
-		if (!strcmp(map->keys[i], key))
+		if (same_text(map->keys[i], key))
 			return map->items[i];
 	}
 	return NULL;

@@ -134,6 +134,18 @@ static bool is_plain(char c)
 	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
+/* The characters up to the next that means something, as far as there is room: one at least. */
+static void copy_plain(struct reader *r)
+{
+	size_t n = 1, max = MIN(r->room - r->len, (size_t)(r->end - r->at));
+
+	while (n < max && is_plain(r->at[n]))
+		n++;
+	memcpy(r->string + r->len, r->at, n);
+	r->len += n;
+	r->at += n;
+}
+
 /* Into r->string; r->at stands on the opening quote. */
 static int read_string(struct reader *r)
 {
@@ -167,9 +179,7 @@ static int read_string(struct reader *r)
 			if (rc)
 				return rc;
 		} else {
-			do
-				r->string[r->len++] = *r->at++;
-			while (r->len + 4 <= r->room && r->at < r->end && is_plain(*r->at));
+			copy_plain(r);
 		}
 	}
 }

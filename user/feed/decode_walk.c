@@ -139,6 +139,7 @@ static int add_object(const struct walk *w, const struct doc *doc, const struct 
 		if (!strcmp(kinds[i].kind, kind) && !strcmp(kinds[i].api, api)) {
 			is = kinds[i].is;
 			spaced = kinds[i].spaced;
+			break;
 		}
 	}
 	if (is == PIECE_NOTHING)

@@ -47,7 +47,8 @@ static int table_grow(struct table *t)
 
 int table_add(struct table *t, struct link *link)
 {
-	int rc = !t->buckets || t->n > t->mask ? table_grow(t) : 0;
+	/* At most half as many items as buckets: each item on the way is a cache miss. */
+	int rc = !t->buckets || t->n > t->mask / 2 ? table_grow(t) : 0;
 
 	if (rc)
 		return rc;
