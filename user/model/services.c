@@ -342,6 +342,14 @@ static void count_nodes(struct services *s, const struct service *v, int sign, b
 	}
 }
 
+static bool is_somewhere(const struct services *s, const struct entry *e)
+{
+	for (size_t c = 0; c < s->n_clusters; c++)
+		if (e->at[c] != NOT_THERE)
+			return true;
+	return false;
+}
+
 /* Names that no cluster has any more. */
 static void forget_entries(struct services *s)
 {
@@ -349,11 +357,8 @@ static void forget_entries(struct services *s)
 
 	for (size_t i = 0; i < s->n_entries; i++) {
 		struct entry *e = s->entries[i];
-		bool there = false;
 
-		for (size_t c = 0; c < s->n_clusters; c++)
-			there |= e->at[c] != NOT_THERE;
-		if (there) {
+		if (is_somewhere(s, e)) {
 			s->entries[kept++] = e;
 			continue;
 		}
@@ -389,7 +394,8 @@ static void publish(struct services *s, const struct totals *t)
 		}
 		merged_done(&e->next);
 		e->dirty = e->merged = false;
-		gone |= !e->service.n_pools;
+		/* Peers' services that we have no name for are many, and change: they are not looked for each time. */
+		gone |= !e->service.n_pools && !is_somewhere(s, e);
 	}
 	s->n_dirty = 0;
 	s->updates++;
