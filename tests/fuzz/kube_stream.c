@@ -102,6 +102,7 @@ static void status(const char *data, size_t size)
 	must(kube_status_retry_after(data, size) <= 300, "a pause without end");
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int (*push)(const char *, size_t, size_t, struct seen *);

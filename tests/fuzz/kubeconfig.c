@@ -15,6 +15,7 @@ static void must(int holds, const char *what)
 	abort();
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct kubeconfig *config, *again;

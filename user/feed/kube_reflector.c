@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The state machine: each request ends in one of succeed(), refused() or failed(), which say when the
- * next begins and what it asks. A resourceVersion is opaque: it is kept and given back, never compared.
+ * Requests of one resource, and what is heard on them. How they end is in kube_reflector_end.c. A
+ * resourceVersion is opaque: it is kept and given back, never compared.
  */
-#include "feed/kube_reflector.h"
+#include "feed/kube_reflector_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +11,6 @@
 #include <sys/random.h>
 
 #include "core/defs.h"
-#include "feed/backoff.h"
-#include "feed/kube_client.h"
-#include "feed/kube_list.h"
-#include "feed/kube_status.h"
 
 /* Bookmarks come about once a minute. */
 #define SILENCE_MS (3 * 60 * 1000)
@@ -23,60 +19,10 @@
 #define INITIAL_MS (10 * 1000)
 #define FIRST_PAUSE_MS 800
 #define MAX_PAUSE_MS (30 * 1000)
-/* Servers are upgraded: WatchList is tried again. */
-#define LISTS_ONLY_MS (60 * 60 * 1000)
-#define ABSENT_MS (60 * 1000)
-/* What was there is believed to be gone when the server has said so for this long. */
-#define GONE_MS (5 * 60 * 1000)
-/* A watch that ends sooner is begun again with a pause. */
-#define LIVED_MS (10 * 1000)
-
-enum phase {
-	WAITING,
-	PAGES,    /* a page of a list */
-	INITIAL,  /* a WatchList before its end */
-	WATCHING,
-};
-
-struct kube_reflector {
-	struct kube_reflector_setup setup;
-	struct kube_client *client;
-	struct http_request *request;
-	uv_timer_t next, quiet;
-	int open_handles;
-	struct backoff backoff;
-
-	enum phase phase;
-	size_t api;
-	struct kube_stream stream;
-	struct kube_list list;
-	struct kube_text body;      /* of an answer that refuses */
-	unsigned int retry_after_s; /* by its header */
-	char version[KUBE_MAX_VERSION + 1]; /* "" = list first */
-	char *token;                /* of the next page, NULL = the first one */
-	bool whole;                 /* list without pages: its tokens grow too old on the way */
-	bool listing;               /* list() was called, neither listed() nor aborted() */
-	bool paused, closing;
-	bool heard;                 /* an event or bookmark since the request began */
-	bool stands;                /* the watch was accepted */
-	bool news;                  /* one since current() was last called */
-	bool unauthorized;          /* the token was read once more */
-	bool asked_to_wait;         /* the pause under way is the server's wish */
-	bool lists_only, present, warned;
-	uint64_t lists_only_until, gone_since, started;
-	uint64_t seen_ns;           /* of the bytes that are being read */
-	bool faulty;
-	struct kube_status fault;   /* the ERROR event, or what else is wrong with the stream */
-};
 
 static void on_next(uv_timer_t *timer);
 
-static uint64_t now(const struct kube_reflector *r)
-{
-	return uv_now(r->setup.loop);
-}
-
-static void next_in(struct kube_reflector *r, uint64_t ms)
+void reflector_next_in(struct kube_reflector *r, uint64_t ms)
 {
 	r->phase = WAITING;
 	r->asked_to_wait = false;
@@ -91,220 +37,7 @@ static void end_request(struct kube_reflector *r)
 	r->paused = false;
 }
 
-static void abort_list(struct kube_reflector *r)
-{
-	free(take(r->token));
-	if (!r->listing)
-		return;
-	r->listing = false;
-	r->setup.callbacks.aborted(r->setup.callbacks.user);
-}
-
-static void begin_list(struct kube_reflector *r)
-{
-	if (r->listing)
-		return;
-	r->listing = true;
-	r->setup.callbacks.list(r->setup.callbacks.user);
-}
-
-/* ---- how an attempt ends -------------------------------------------------------------------- */
-
-static void set_version(struct kube_reflector *r, const char *version, size_t len)
-{
-	if (!len || len > KUBE_MAX_VERSION)
-		return;
-	memcpy(r->version, version, len);
-	r->version[len] = '\0';
-}
-
-static void tell_current(struct kube_reflector *r)
-{
-	if (r->phase == WATCHING && r->news)
-		backoff_reset(&r->backoff);
-	r->news = false;
-	r->setup.callbacks.current(r->setup.callbacks.user, r->version);
-}
-
-static void listed(struct kube_reflector *r)
-{
-	r->listing = false;
-	r->whole = false;
-	r->present = true;
-	r->gone_since = 0;
-	r->setup.callbacks.listed(r->setup.callbacks.user);
-	tell_current(r);
-}
-
-static void fail_after(struct kube_reflector *r, const struct err *err, uint64_t at_least_ms)
-{
-	uint64_t pause = backoff_next_ms(&r->backoff);
-
-	abort_list(r);
-	kube_client_doubt(r->client);
-	/* Jitter on top: all nodes were told the same Retry-After. */
-	if (at_least_ms)
-		pause = at_least_ms + pause / 2;
-	next_in(r, pause);
-	r->asked_to_wait = at_least_ms != 0;
-	r->setup.callbacks.error(r->setup.callbacks.user, err);
-}
-
-static void failed(struct kube_reflector *r, int code, const struct err *err)
-{
-	bool watched = r->phase == WATCHING;
-
-	/* To a version that a server does not know yet (a restored store) it says nothing. */
-	if (watched && !r->heard && code == -ETIMEDOUT)
-		r->version[0] = '\0';
-	/* Connections break; it is told when the next one does not stand either. */
-	if (watched && r->heard) {
-		kube_client_doubt(r->client);
-		next_in(r, backoff_next_ms(&r->backoff) / 2);
-		return;
-	}
-	fail_after(r, err, 0);
-}
-
-/* The server does not know the version any more, or not this token: all again. */
-static void expired(struct kube_reflector *r)
-{
-	struct err err;
-
-	r->version[0] = '\0';
-	if (r->whole) {
-		err_set(&err, -ESTALE, "%s gives up its list of %s before it is read to the end",
-			kube_client_server(r->client), r->setup.resource->name);
-		fail_after(r, &err, 0);
-		return;
-	}
-	r->whole = r->phase == PAGES && r->token;
-	abort_list(r);
-	next_in(r, backoff_next_ms(&r->backoff));
-}
-
-static void absent(struct kube_reflector *r, const struct err *err)
-{
-	r->version[0] = '\0';
-	r->api = 0;
-	if (r->present) {
-		if (!r->gone_since)
-			r->gone_since = now(r);
-		if (now(r) - r->gone_since < GONE_MS) {
-			fail_after(r, err, 0);
-			return;
-		}
-	}
-	abort_list(r);
-	if (r->present) {
-		begin_list(r);
-		r->listing = false;
-		r->setup.callbacks.listed(r->setup.callbacks.user);
-		r->present = false;
-	}
-	next_in(r, ABSENT_MS + backoff_next_ms(&r->backoff));
-	tell_current(r);
-}
-
-static void refused(struct kube_reflector *r, int status, const struct kube_status *said)
-{
-	const struct kube_resource *resource = r->setup.resource;
-	unsigned int wait_s = MAX(r->retry_after_s, said->retry_after_s);
-	struct err err;
-
-	if (status == 410) {
-		expired(r);
-		return;
-	}
-	if (status == 400 && r->phase == PAGES && r->token) {
-		expired(r);
-		return;
-	}
-	if (r->phase == INITIAL && (status == 400 || status == 422)) {
-		r->lists_only = true;
-		r->lists_only_until = now(r) + LISTS_ONLY_MS;
-		abort_list(r);
-		next_in(r, 0);
-		return;
-	}
-	if (status == 401 && !r->unauthorized) {
-		r->unauthorized = true;
-		abort_list(r);
-		kube_client_doubt(r->client);
-		next_in(r, 0);
-		return;
-	}
-	if (status == 404 && r->api + 1 < KUBE_MAX_APIS && resource->apis[r->api + 1]) {
-		r->api++;
-		r->version[0] = '\0';
-		abort_list(r);
-		next_in(r, 0);
-		return;
-	}
-	kube_status_sentence(said, status, kube_client_server(r->client), resource->name, &err);
-	if (resource->optional && (status == 404 || status == 403)) {
-		absent(r, &err);
-		return;
-	}
-	/* Too new a version for this server: without one none is too new. */
-	if (status == 504)
-		r->version[0] = '\0';
-	fail_after(r, &err, wait_s * 1000ull);
-}
-
-static void page_succeeded(struct kube_reflector *r)
-{
-	char *version, *token;
-	struct err err;
-	int rc = kube_list_end(&r->list, &version, &token, &err);
-
-	if (rc) {
-		failed(r, rc, &err);
-		return;
-	}
-	free(r->token);
-	r->token = NULL;
-	if (*token) {
-		r->token = token;
-		free(version);
-		next_in(r, 0);
-		return;
-	}
-	free(token);
-	set_version(r, version, strlen(version));
-	free(version);
-	next_in(r, 0);
-	listed(r);
-}
-
-static void succeeded(struct kube_reflector *r)
-{
-	struct err err;
-
-	switch (r->phase) {
-	case WAITING:
-		break;
-	case PAGES:
-		page_succeeded(r);
-		break;
-	case INITIAL:
-		err_set(&err, -EPROTO, "%s ended before it had told all %s",
-			kube_client_server(r->client), r->setup.resource->name);
-		failed(r, -EPROTO, &err);
-		break;
-	case WATCHING:
-		if (kube_stream_is_open(&r->stream)) {
-			err_set(&err, -EPROTO, "%s ended in the middle of an object",
-				kube_client_server(r->client));
-			failed(r, -EPROTO, &err);
-			break;
-		}
-		if (!r->heard)
-			r->version[0] = '\0';
-		next_in(r, now(r) - r->started >= LIVED_MS ? 0 : backoff_next_ms(&r->backoff));
-		break;
-	}
-}
+/* ---- what comes in -------------------------------------------------------------------------- */
 
 static void on_done(void *user, int code, int status, const struct err *err)
 {
@@ -314,17 +47,15 @@ static void on_done(void *user, int code, int status, const struct err *err)
 	r->request = NULL;
 	end_request(r);
 	if (code) {
-		failed(r, code, err);
+		reflector_failed(r, code, err);
 	} else if (status == 200) {
 		r->unauthorized = false;
-		succeeded(r);
+		reflector_succeeded(r);
 	} else {
 		kube_status_read(r->body.text, r->body.len, &said);
-		refused(r, status, &said);
+		reflector_refused(r, status, &said);
 	}
 }
-
-/* ---- what comes in -------------------------------------------------------------------------- */
 
 static void on_event(void *user, const struct kube_event *event)
 {
@@ -341,7 +72,7 @@ static void on_event(void *user, const struct kube_event *event)
 	r->heard = r->news = true;
 	/* The versions of a list's items are older than the list. */
 	if (event->version.text && r->phase == WATCHING)
-		set_version(r, event->version.text, event->version.len);
+		reflector_set_version(r, event->version.text, event->version.len);
 	if (event->type == KUBE_BOOKMARK) {
 		if (r->phase != INITIAL)
 			return;
@@ -351,10 +82,10 @@ static void on_event(void *user, const struct kube_event *event)
 			r->faulty = true;
 			return;
 		}
-		set_version(r, event->version.text, event->version.len);
+		reflector_set_version(r, event->version.text, event->version.len);
 		uv_timer_stop(&r->quiet);
 		r->phase = WATCHING;
-		listed(r);
+		reflector_listed(r);
 		return;
 	}
 	if (!event->name.text || !event->name.len) {
@@ -380,7 +111,7 @@ static void on_header(void *user, int status, const char *line, size_t len)
 	/* A watch that stands ends an error; its first bookmark may be a minute away. */
 	if (status == 200 && r->phase == WATCHING && !r->stands) {
 		r->stands = true;
-		tell_current(r);
+		reflector_tell_current(r);
 	}
 }
 
@@ -400,7 +131,7 @@ static void on_quiet(uv_timer_t *timer)
 		return;
 	}
 	end_request(r);
-	refused(r, 422, &(struct kube_status){});
+	reflector_refused(r, 422, &(struct kube_status){});
 }
 
 static void broken(struct kube_reflector *r, int code, const struct err *why)
@@ -411,7 +142,7 @@ static void broken(struct kube_reflector *r, int code, const struct err *why)
 	err_set(&err, code, "%s: %s: %s", kube_client_server(r->client), r->setup.resource->name,
 		why->text);
 	r->version[0] = '\0';
-	fail_after(r, &err, 0);
+	reflector_fail_after(r, &err, 0);
 }
 
 static bool on_data(void *user, int status, const void *data, size_t len)
@@ -441,7 +172,7 @@ static bool on_data(void *user, int status, const void *data, size_t len)
 		fault = r->fault;
 		end_request(r);
 		if (fault.code) {
-			refused(r, fault.code, &fault);
+			reflector_refused(r, fault.code, &fault);
 		} else {
 			err_set(&err, -EPROTO, "%s", fault.message);
 			broken(r, -EPROTO, &err);
@@ -449,7 +180,7 @@ static bool on_data(void *user, int status, const void *data, size_t len)
 		return true;
 	}
 	if (r->phase == WATCHING && r->news)
-		tell_current(r);
+		reflector_tell_current(r);
 	return !r->paused;
 }
 
@@ -471,7 +202,7 @@ static int prepare(struct kube_reflector *r, struct kube_query *ret_query)
 	struct kube_query query = { .timeout_s = watch_seconds() };
 	int rc = 0;
 
-	if (r->lists_only && now(r) >= r->lists_only_until)
+	if (r->lists_only && reflector_now(r) >= r->lists_only_until)
 		r->lists_only = false;
 	kube_stream_done(&r->stream);
 	kube_list_done(&r->list);
@@ -517,26 +248,26 @@ static void start(struct kube_reflector *r)
 	uv_timer_stop(&r->next);
 	r->heard = r->stands = r->news = r->faulty = r->paused = false;
 	r->retry_after_s = 0;
-	r->started = now(r);
+	r->started = reflector_now(r);
 	kube_text_clear(&r->body);
 	rc = prepare(r, &query);
 	if (!rc)
 		path = kube_resource_path(r->setup.resource, r->api, &query);
 	if (rc || !path) {
 		err_set(&err, -ENOMEM, "out of memory");
-		fail_after(r, &err, 0);
+		reflector_fail_after(r, &err, 0);
 		return;
 	}
 	ask.path = path;
 	ask.silence_ms = query.watch ? r->setup.silence_ms : LIST_SILENCE_MS;
 	rc = kube_client_get(r->client, &ask, &r->request, &err);
 	if (rc) {
-		fail_after(r, &err, 0);
+		reflector_fail_after(r, &err, 0);
 		return;
 	}
 	warn_once(r);
 	if (r->phase != WATCHING)
-		begin_list(r);
+		reflector_begin_list(r);
 	if (r->phase == INITIAL)
 		wait_for_initial(r);
 }
@@ -575,7 +306,7 @@ int kube_reflector_new(const struct kube_reflector_setup *setup,
 	uv_timer_init(setup->loop, &r->quiet);
 	r->next.data = r->quiet.data = r;
 	r->open_handles = 2;
-	next_in(r, 0);
+	reflector_next_in(r, 0);
 	*ret_reflector = r;
 	return 0;
 }
@@ -592,17 +323,17 @@ void kube_reflector_resume(struct kube_reflector *r)
 void kube_reflector_hurry(struct kube_reflector *r)
 {
 	if (r->phase == WAITING && !r->asked_to_wait)
-		next_in(r, 0);
+		reflector_next_in(r, 0);
 }
 
 void kube_reflector_poke(struct kube_reflector *r)
 {
 	end_request(r);
-	abort_list(r);
+	reflector_abort_list(r);
 	r->version[0] = '\0';
 	r->lists_only = false;
 	kube_client_doubt(r->client);
-	next_in(r, 0);
+	reflector_next_in(r, 0);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -198,6 +198,20 @@ static void one_part_fails(void **state)
 	end();
 }
 
+/* Without a bookmark for a minute, and without a change. */
+static void a_watch_that_stands_ends_an_error(void **state)
+{
+	begin();
+	WAIT(seen.snapshots);
+	kube_do(&server, "/set", "{\"status\":{\"code\":500,\"count\":1000}}");
+	kube_do(&server, "/end", "{}");
+	WAIT(seen.failing);
+	kube_do(&server, "/set", "{\"status\":null}");
+	WAIT(!seen.failing);
+	assert_int_equal(seen.snapshots, 1);
+	end();
+}
+
 static void no_mcs(void **state)
 {
 	kube_do(&server, "/set", "{\"mcs\":404}");
@@ -262,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW(whole_cluster), ROW(bookmarks_are_signs_of_life), ROW(bad_value), ROW(one_part_fails),
+		ROW(a_watch_that_stands_ends_an_error),
 		ROW(no_mcs), ROW(one_sentence), ROW(closed_in_a_callback), ROW(poked), ROW(read_once),
 	};
 
