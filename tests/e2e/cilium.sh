@@ -217,17 +217,6 @@ served() {
 }
 t "a global service has its backends there" served
 
-doctored() {
-	lab_x east-1 doctor >"$LAB_DIR/doctor" || true
-	grep "west" "$LAB_DIR/doctor"
-	grep -q "feed tcp.*west https://$ETCD_ADDR:2379.*port 2379 takes connections" "$LAB_DIR/doctor"
-	grep -q "feed read.*west cilium .*1 nodes, 1 services, 2 slices" "$LAB_DIR/doctor"
-	lab_x east-1 --json explain "$(lab_addr west-1a 4)" "$(lab_addr east-1a 4):8080" >"$LAB_DIR/explain.json"
-	jq -c 'del(.steps)' "$LAB_DIR/explain.json"
-	jq -e '.verdict == "forward" and .reason == "local"' "$LAB_DIR/explain.json"
-}
-t "doctor reads such a store, and explain knows what its nodes may send" doctored
-
 # ---- changes ----
 
 new_node() {
@@ -265,6 +254,7 @@ anew() {
 	rights
 	config west 2
 	west_service
+	poke # before its users were made, it was refused, and that is not asked again soon
 	soon says "has not filled its store yet"
 	known "$(lab_addr west-1a 4)"
 	known 10.2.2.7
@@ -280,6 +270,19 @@ anew() {
 	served
 }
 t "a store that begins anew takes nothing away before its canaries, then what is gone" anew
+
+alone() {
+	etcd_freeze one
+	lab_agent_stop east-1
+	both_ways
+	lab_agent_start east-1
+	both_ways
+	captured to_pods
+	[ "$(packets 'udp[12:4] = 0x200')" -ge 5 ]
+	etcd_thaw one
+	poke
+}
+t "an agent that starts without the store goes on by identities" alone
 
 # ---- EndpointSlices, KVStoreMesh ----
 
@@ -306,4 +309,15 @@ mirrored() {
 	unknown 10.3.2.7
 }
 t "a KVStoreMesh, by its own canaries" mirrored
+doctored() {
+	lab_x east-1 doctor >"$LAB_DIR/doctor" || true
+	cat "$LAB_DIR/doctor"
+	grep -q "feed tcp.*west https://$ETCD_ADDR:2379.*port 2379 takes connections" "$LAB_DIR/doctor"
+	grep -q "feed read.*west cilium .*1 nodes, 1 services, 2 slices" "$LAB_DIR/doctor"
+	grep -q "feed read.*north cilium .*1 nodes, 0 services" "$LAB_DIR/doctor"
+	lab_x east-1 --json explain "$(lab_addr west-1a 4)" "$(lab_addr east-1a 4):8080" >"$LAB_DIR/explain.json"
+	jq -c 'del(.steps)' "$LAB_DIR/explain.json"
+	jq -e '.verdict == "forward" and .reason == "local"' "$LAB_DIR/explain.json"
+}
+t "doctor reads such a store, and explain knows what its nodes may send" doctored
 t_end
