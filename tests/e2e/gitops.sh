@@ -221,7 +221,9 @@ by_cache() {
 	becomes sync from_cache true
 	becomes east from_cache true
 	there 10.14.24.1
-	lab_x east-1 feed list | tee -a /dev/stderr | grep half.yaml
+	lab_x east-1 feed list | tee "$LAB_DIR/list"
+	grep half.yaml "$LAB_DIR/list"
+	grep -E 'sync: served from the disk, as it was [0-9ms]+ ago' "$LAB_DIR/list"
 	lab_x east-1 service list
 	there 10.2.1.1
 	is west from_cache false

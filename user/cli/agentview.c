@@ -8,6 +8,7 @@
 
 #include "agent/notes.h"
 #include "core/defs.h"
+#include "core/text.h"
 
 int agentview_status(const struct config *config, json_object **ret_status, struct err *err)
 {
@@ -97,6 +98,15 @@ static void note_sources(struct notes *errors, const json_object *feed)
 			notes_add(errors, "%s: %s: %s", agentview_text(feed, "cluster"),
 				  agentview_text(source, "source"), agentview_text(source, "error"));
 	}
+}
+
+static void note_cache(struct notes *errors, const json_object *feed)
+{
+	char age[24];
+
+	if (json_object_get_boolean(agentview_member(feed, "from_cache")))
+		notes_add(errors, "%s: served from the disk, as it was %s ago", agentview_text(feed, "cluster"),
+			  text_age(agentview_number(feed, "cache_age_s"), age, sizeof(age)));
 }
 
 /* Where a cluster has one source alone, its row among the feeds says it all. */
@@ -196,6 +206,7 @@ void agentview_emit_feeds(struct emit *emit, bool json, const char *title, const
 		if (agentview_member(feed, "error"))
 			notes_add(&errors, "%s: %s", agentview_text(feed, "cluster"), agentview_text(feed, "error"));
 		note_sources(&errors, feed);
+		note_cache(&errors, feed);
 	}
 	emit_table_end(emit);
 	if (!json)
