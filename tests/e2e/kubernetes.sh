@@ -46,22 +46,13 @@ asked() { [ "$(state ".asked[\"$1\"]")" -ge "$2" ]; } # WHAT N
 apply() { control apply "$(cat)"; }
 put_node() { etcd_node "west-$1" "10.2.$1.0/24" "192.0.2.1$1" | apply; }
 delete() { control delete "{\"resource\": \"$1\", \"namespace\": \"$2\", \"name\": \"$3\"}"; }
-# kubeconfig [LINE-OF-CLUSTER]: as README says to make it.
+# kubeconfig [, SETTING-OF-CLUSTER]: as README says to make it.
 kubeconfig() {
 	cat >"$d/kubeconfig.new" <<-EOF
-		apiVersion: v1
-		kind: Config
 		current-context: west
-		contexts:
-		- {name: west, context: {cluster: west, user: xmesh}}
-		clusters:
-		- name: west
-		  cluster:
-		    server: https://$api:6443
-		    certificate-authority-data: $(base64 -w 0 "$d/ca.pem")
-		    ${1:-}
-		users:
-		- {name: xmesh, user: {tokenFile: token}}
+		contexts: [{name: west, context: {cluster: west, user: xmesh}}]
+		clusters: [{name: west, cluster: {server: "https://$api:6443", certificate-authority-data: "$(base64 -w 0 "$d/ca.pem")"${1:-}}}]
+		users: [{name: xmesh, user: {tokenFile: token}}]
 	EOF
 	mv "$d/kubeconfig.new" "$d/kubeconfig"
 }
@@ -253,7 +244,7 @@ wrong_name() {
 	control cut '{}'
 	lab_wait 5 says elsewhere.example
 	served
-	kubeconfig 'tls-server-name: elsewhere.example'
+	kubeconfig ', tls-server-name: elsewhere.example'
 	well 56
 	set_ "{\"cert\": \"$d/server.pem\", \"key\": \"$d/server-key.pem\"}"
 	control cut '{}'

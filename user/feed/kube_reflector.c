@@ -43,10 +43,16 @@ static void on_done(void *user, int code, int status, const struct err *err)
 {
 	struct kube_reflector *r = user;
 	struct kube_status said;
+	struct err more;
 
 	r->request = NULL;
 	end_request(r);
-	if (code) {
+	if (code == -EKEYREJECTED) {
+		err_set(&more, code,
+			"%s (tls-server-name, certificate-authority and client-certificate of the "
+			"kubeconfig)", err->text);
+		reflector_failed(r, code, &more);
+	} else if (code) {
 		reflector_failed(r, code, err);
 	} else if (status == 200) {
 		r->unauthorized = false;
