@@ -78,6 +78,12 @@ feeds_agent() {
 }
 feeds_served() { in_ns feeds-n1 "$xmesh" --config "$work/feeds/1.yaml" service get bench/s999 | grep -q 10.2.49.250; }
 
+# What the agent says of the same changes: from heard of to written, without the server and the way.
+feeds_apply() {
+	in_ns feeds-n1 curl -sS http://127.0.0.1:9964/metrics | sed -n 's/^xmesh_apply_seconds_bucket{le="\(.*\)"} /\1 /p' |
+		jq -Rnc '[inputs | split(" ") | {key: .[0], value: .[1] | tonumber}] | {what: "feeds_apply", not_above_s: from_entries}'
+}
+
 part_feeds() {
 	local round pid start=$SECONDS
 	for t in etcd etcdctl openssl; do
@@ -91,6 +97,7 @@ part_feeds() {
 	feeds_fill
 	feeds_agent
 	feeds_tool change "$work/bpf/xmesh/b$id-feeds-1/xm_backends" 200 >>"$results"
+	feeds_apply >>"$results"
 	pid=${agents[-1]}
 	kill "$pid"
 	wait_for 5 is_gone "$pid" || true

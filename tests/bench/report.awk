@@ -53,6 +53,8 @@ function know(list, name) {
 	if ($1 == "stats") {
 		stats[$2, ++n_stats[$2]] = $4
 		know("stats", $2)
+	} else if ($1 == "feeds_mb") {
+		if (!(key in value) || $4 > value[key]) value[key] = $4
 	} else if ($1 == "control_ms" || $1 == "scrape_ms") {
 		value[key] = $4
 	} else if ($1 ~ /^prog_/) {
