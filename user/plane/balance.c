@@ -12,6 +12,80 @@
 #include "plane/balance_parts.h"
 
 #define FILTER_SIZE sizeof(struct xm_vip_filter)
+#define BACKENDS_MIN (64u * 1024) /* bytes, of the first mapping */
+
+/*
+ * Pages of a mapped array count as the agent's memory, all of them: so only what holds backends is
+ * mapped, up to @number and some room.
+ */
+static int map_backends(struct balance *b, uint32_t number, struct err *err)
+{
+	size_t want = ((size_t)number + 1) * sizeof(*b->backends), size = BACKENDS_MIN;
+	void *p;
+	int code;
+
+	if (want <= b->backends_size)
+		return 0;
+	while (size < want)
+		size *= 2;
+	size = MIN(size, BALANCE_BACKENDS_SIZE);
+	code = balance_map(b->plane, PLANE_xm_backends, size, PROT_READ | PROT_WRITE, &p, err);
+	if (code)
+		return code;
+	if (b->backends)
+		munmap(b->backends, b->backends_size);
+	b->backends = p;
+	b->backends_size = size;
+	b->state.backends = p;
+	b->state.n_backends = (uint32_t)(size / sizeof(*b->backends));
+	return 0;
+}
+
+/* Up to the last number that was ever given: its generation goes on. */
+static int map_used_backends(struct balance *b, struct err *err)
+{
+	static const struct xm_backend none;
+	const struct xm_backend *all;
+	uint32_t n = XM_MAX_BACKENDS;
+	void *p;
+	int code = balance_map(b->plane, PLANE_xm_backends, BALANCE_BACKENDS_SIZE, PROT_READ, &p, err);
+
+	if (code)
+		return code;
+	for (all = p; n > 1 && !memcmp(&all[n - 1], &none, sizeof(none)); n--)
+		;
+	munmap(p, BALANCE_BACKENDS_SIZE);
+	return map_backends(b, n - 1, err);
+}
+
+static int map_backends_of_plan(struct balance *b, const struct balance_plan *plan, struct err *err)
+{
+	uint32_t number = 0;
+
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->ops[i].kind == BALANCE_WRITE_BACKEND)
+			number = MAX(number, plan->ops[i].number);
+	return map_backends(b, number, err);
+}
+
+/* What the tables say is what state says; the slots are looked at once. */
+static int adopt_tables(struct balance *b, struct service_tables *t, uint64_t now_s, struct err *err)
+{
+	void *maglev;
+	int code = map_used_backends(b, err);
+
+	if (!code)
+		code = balance_map(b->plane, PLANE_xm_maglev, BALANCE_MAGLEV_SIZE, PROT_READ, &maglev, err);
+	if (code)
+		return code;
+	b->state.maglev = maglev;
+	code = balance_state_init(&b->state);
+	if (!code)
+		code = balance_adopt(&b->state, t, now_s);
+	b->state.maglev = NULL;
+	munmap(maglev, BALANCE_MAGLEV_SIZE);
+	return code ? err_set(err, code, "out of memory") : 0;
+}
 
 static int adopt(struct balance *b, uint64_t now_s, struct err *err)
 {
@@ -24,13 +98,13 @@ static int adopt(struct balance *b, uint64_t now_s, struct err *err)
 	balance_state_done(&b->state);
 	b->state.dir = b->plane->dir;
 	b->state.backends = b->backends;
-	b->state.maglev = b->maglev;
-	code = balance_state_init(&b->state);
-	if (!code)
-		code = balance_adopt(&b->state, t, now_s);
+	b->state.n_backends = (uint32_t)(b->backends_size / sizeof(*b->backends));
+	b->state.slice_is = balance_slice_is;
+	b->state.maglev_fd = b->plane->map_fd[PLANE_xm_maglev];
+	code = adopt_tables(b, t, now_s, err);
 	service_tables_free(t);
 	if (code)
-		return err_set(err, code, "out of memory");
+		return code;
 	/* Bits that no frontend stands behind, and those that one lacks. */
 	for (uint32_t i = 0; i < 3 * XM_VIP_FILTER_BITS; i++) {
 		uint32_t bit = i % XM_VIP_FILTER_BITS;
@@ -48,22 +122,13 @@ static int adopt(struct balance *b, uint64_t now_s, struct err *err)
 int balance_new(const struct plane *plane, uint64_t now_s, struct balance **ret_balance, struct err *err)
 {
 	struct balance *b = calloc(1, sizeof(*b));
-	const int prot = PROT_READ | PROT_WRITE;
 	void *p;
 	int code;
 
 	if (!b)
 		return err_set(err, -ENOMEM, "out of memory");
 	b->plane = plane;
-	code = balance_map(plane, PLANE_xm_backends, BALANCE_BACKENDS_SIZE, prot, &p, err);
-	if (!code) {
-		b->backends = p;
-		code = balance_map(plane, PLANE_xm_maglev, BALANCE_MAGLEV_SIZE, prot, &p, err);
-	}
-	if (!code) {
-		b->maglev = p;
-		code = balance_map(plane, PLANE_xm_vip_filter, FILTER_SIZE, prot, &p, err);
-	}
+	code = balance_map(plane, PLANE_xm_vip_filter, FILTER_SIZE, PROT_READ | PROT_WRITE, &p, err);
 	if (!code) {
 		b->filter = p;
 		code = adopt(b, now_s, err);
@@ -83,9 +148,7 @@ void balance_free(struct balance *b)
 		return;
 	balance_state_done(&b->state);
 	if (b->backends)
-		munmap(b->backends, BALANCE_BACKENDS_SIZE);
-	if (b->maglev)
-		munmap(b->maglev, BALANCE_MAGLEV_SIZE);
+		munmap(b->backends, b->backends_size);
 	if (b->filter)
 		munmap(b->filter, FILTER_SIZE);
 	free(b);
@@ -119,6 +182,8 @@ static int bring(struct balance *b, const struct service *const *services, size_
 		if (plan.n_states && !result.lost)
 			applied = err_set(&why, -ENOMEM, "out of memory");
 		else
+			applied = map_backends_of_plan(b, &plan, &why);
+		if (!applied)
 			applied = balance_apply(b, &plan, 0, plan.n, wall_s, result.lost, &result.n_lost,
 						&why);
 	}
@@ -168,5 +233,5 @@ uint64_t balance_wait_s(const struct balance *balance, uint64_t now_s)
 
 const struct xm_backend *balance_backend(const struct balance *balance, uint32_t number)
 {
-	return number < XM_MAX_BACKENDS ? &balance->backends[number] : NULL;
+	return number < balance->state.n_backends ? &balance->backends[number] : NULL;
 }

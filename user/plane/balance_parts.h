@@ -32,7 +32,10 @@ struct installed {
 struct balance_state {
 	const char *dir;                     /* of the maps, for sentences */
 	const struct xm_backend *backends;   /* the maps themselves; only looked at */
-	const uint32_t *maglev;              /* by slot */
+	uint32_t n_backends;                 /* numbers from there on were never given */
+	const uint32_t *maglev;              /* by slot; NULL: asked through slice_is() */
+	bool (*slice_is)(int maglev_fd, uint64_t where, const uint32_t *slots);
+	int maglev_fd;
 	uint32_t *bits;                      /* frontends that each filter bit stands for */
 	struct slots slots;
 	struct numbers backend_numbers, service_numbers;
@@ -103,8 +106,8 @@ void balance_plan_done(struct balance_plan *plan);
 
 struct balance {
 	const struct plane *plane;
-	struct xm_backend *backends;
-	uint32_t *maglev;
+	struct xm_backend *backends;         /* mapped, as far as there are any */
+	size_t backends_size;                /* bytes of that mapping */
 	struct xm_vip_filter *filter;
 	struct balance_state state;
 	bool stale;                          /* state is not what the maps hold */
@@ -116,6 +119,8 @@ int balance_map(const struct plane *plane, enum plane_map map, size_t size, int 
 /* balance_read(); @strays: also numbers without a name. */
 int balance_tables(const struct plane *plane, bool strays, struct service_tables **ret_tables,
 		   struct err *err);
+/* Whether the slice @where of xm_maglev holds @slots. False too when that cannot be told. */
+bool balance_slice_is(int maglev_fd, uint64_t where, const uint32_t *slots);
 __u64 *balance_bits(struct xm_vip_filter *filter, uint8_t scope);
 /*
  * Operations @first up to @end of @plan, until one fails. @lost, with room for plan->n_states: backends

@@ -87,6 +87,7 @@ static int plan_name(struct change *c)
 
 static int new_backend(struct change *c, const struct service_backend *w, uint32_t *ret_number)
 {
+	const struct balance_state *state = c->p->state;
 	struct numbers *numbers = &c->p->state->backend_numbers;
 	struct balance_op *op;
 	uint32_t number;
@@ -101,7 +102,7 @@ static int new_backend(struct change *c, const struct service_backend *w, uint32
 		.addr = w->addr,
 		.node = w->node,
 		.service = c->number,
-		.generation = c->p->state->backends[number].generation + 1,
+		.generation = (number < state->n_backends ? state->backends[number].generation : 0) + 1,
 		.port_name = w->port_name,
 		.cluster = w->cluster,
 		.port = htons(w->port),
@@ -205,6 +206,13 @@ static uint64_t slice_before(const struct change *c, const struct service_pool *
 	return 0;
 }
 
+static bool is_slice(const struct balance_state *state, uint64_t where, const uint32_t *slots)
+{
+	if (!state->maglev)
+		return state->slice_is(state->maglev_fd, where, slots);
+	return !memcmp(state->maglev + (where >> 32), slots, (uint32_t)where * sizeof(*slots));
+}
+
 /* Behind the slots that are planned already, where they stay if the slice is a new one. */
 static int make_table(struct change *c, const struct service_pool *pool, uint32_t size)
 {
@@ -247,8 +255,7 @@ static int plan_slice(struct change *c, const struct service_pool *pool, uint64_
 	code = make_table(c, pool, size);
 	if (code)
 		return code;
-	if ((uint32_t)before == size &&
-	    !memcmp(p->state->maglev + (before >> 32), p->slots + p->n_slots, size * sizeof(*p->slots))) {
+	if ((uint32_t)before == size && is_slice(p->state, before, p->slots + p->n_slots)) {
 		*ret_where = before;
 		return 0;
 	}

@@ -59,6 +59,7 @@ static struct balance_state empty(void)
 	backends = calloc(XM_MAX_BACKENDS, sizeof(*backends));
 	maglev = calloc(XM_MAGLEV_SLOTS, sizeof(*maglev));
 	state.backends = backends;
+	state.n_backends = XM_MAX_BACKENDS;
 	state.maglev = maglev;
 	assert_int_equal(balance_state_init(&state), 0);
 	state.services = calloc(1, sizeof(struct installed *));
@@ -232,6 +233,14 @@ static void limits_hold_at_their_edges(void **state)
 
 /* ---- in part ---- */
 
+static uint32_t slot_of(const struct plane *plane, uint64_t slot)
+{
+	uint32_t number = 0;
+
+	assert_done(balance_slots(plane, (uint32_t)slot, 1, &number, &err));
+	return number;
+}
+
 /* Every frontend's slice holds backends of its service alone, and its filter bit is on. */
 static void check_maps(const struct balance *b, const struct plane *plane, size_t k)
 {
@@ -246,7 +255,7 @@ static void check_maps(const struct balance *b, const struct plane *plane, size_
 			if (!(balance_bits(b->filter, s->key.scope)[bit / 64] >> bit % 64 & 1))
 				fail_msg("after %zu operations: filter bit off", k);
 			for (uint32_t slot = 0; slot < (uint32_t)s->where; slot++) {
-				const struct xm_backend *to = &b->backends[b->maglev[(s->where >> 32) + slot]];
+				const struct xm_backend *to = &b->backends[slot_of(plane, (s->where >> 32) + slot)];
 
 				if (to->service != s->number || to->state != XM_BACKEND_ACTIVE)
 					fail_msg("after %zu operations: slot %u", k, slot);
@@ -272,7 +281,7 @@ static void digest(const struct balance *b, const struct plane *plane, uint64_t 
 
 			h = (h ^ s->key.addr.d[1] ^ e->frontends[f].port_name) * 1099511628211ull;
 			for (uint32_t slot = 0; slot < (uint32_t)s->where; slot++)
-				h = (h ^ b->backends[b->maglev[(s->where >> 32) + slot]].addr.d[1]) *
+				h = (h ^ b->backends[slot_of(plane, (s->where >> 32) + slot)].addr.d[1]) *
 				    1099511628211ull;
 		}
 		for (size_t k = 0; k < e->n_backends; k++)
