@@ -12,7 +12,7 @@
 
 struct etcd_mirror;
 
-#define ETCD_PAGE_KEYS 50000 /* first page: 1000; then by size, at most this many... */
+#define ETCD_PAGE_KEYS 100000 /* first page: 1000; then by size, at most this many... */
 #define ETCD_PAGE_BYTES (16u * 1024 * 1024) /* ...and about so many bytes */
 
 struct etcd_mirror_callbacks {
