@@ -18,6 +18,7 @@ struct socket_poll {
 };
 
 static void settle(struct http *http);
+static void on_kick(uv_timer_t *timer);
 
 static void enter(struct http *http)
 {
@@ -245,6 +246,7 @@ static void read_results(struct http *http)
 		if (r->over)
 			continue;
 		r->over = true;
+		r->deaf = false;
 		r->result = m->data.result;
 	}
 }
@@ -276,9 +278,15 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *user, vo
 {
 	struct http *http = user;
 	struct socket_poll *s = socket_user;
+	struct http_request *r = NULL;
 	int events = 0;
 
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&r);
 	if (what == CURL_POLL_REMOVE) {
+		if (r && r->hungry && !r->deaf) {
+			r->deaf = true;
+			uv_timer_start(&http->kick, on_kick, 0, 0);
+		}
 		if (!s)
 			return 0;
 		uv_poll_stop(&s->poll);
@@ -286,6 +294,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *user, vo
 		curl_multi_assign(http->multi, fd, NULL);
 		return 0;
 	}
+	if (r)
+		r->deaf = false;
 	if (!s) {
 		s = calloc(1, sizeof(*s));
 		if (!s)
@@ -402,6 +412,16 @@ static void on_kick(uv_timer_t *timer)
 	struct http *http = timer->data;
 
 	enter(http);
+	/*
+	 * curl 7.88 forgets a stream that the server refuses while we keep it open: its headers are read and
+	 * never given out, and nothing is listened to any more.
+	 */
+	for (struct http_request *r = http->requests; r; r = r->next) {
+		if (!r->deaf || r->over)
+			continue;
+		r->over = true;
+		r->result = CURLE_HTTP2_STREAM;
+	}
 	leave(http);
 }
 

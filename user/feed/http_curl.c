@@ -428,6 +428,9 @@ static int transfer_error(const struct http_request *r, struct err *err)
 	if (n == ETIMEDOUT || says(r, "timed out"))
 		return err_set(err, -ETIMEDOUT, "the connection to %s is dead: nothing was acknowledged",
 			       http->base);
+	if (r->deaf)
+		return err_set(err, -EPROTO, "%s refused a stream: is it the server that is meant, and is its "
+			       "cluster complete?", http->base);
 	/* A refusal that curl did not get to read: the server was faster to close than we to ask. */
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (http->https && !status)

@@ -45,6 +45,7 @@ struct http_request {
 	size_t out_at, out_len, out_room;
 	bool open;             /* more of it may come */
 	bool hungry;           /* curl was told to wait for more */
+	bool deaf;             /* and has stopped to listen meanwhile */
 
 	bool added;            /* to the multi handle */
 	bool canceled;

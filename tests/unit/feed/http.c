@@ -328,6 +328,33 @@ static void test_http2_over_tls_with_a_certificate_by_another_name(void **state)
 	etcd_end(&e);
 }
 
+/* Refused at once, by headers alone; and in the middle, by trailers. It must not be waited for. */
+static void test_a_server_ends_a_stream_that_we_keep_open(void **state)
+{
+	struct etcd_server e;
+	struct client c;
+	struct seen r = {}, s = {};
+
+	etcd_start(&e, "plain", NULL);
+	begin_with(&c, (struct http_setup){ .base = e.url, .http2 = true });
+	ask(&c, &r, (struct http_ask){ .method = "POST", .path = "/etcdserverpb.Watch/Nothing",
+				       .headers = grpc_headers, .body = watch_a, .len = 10,
+				       .keep_open = true });
+	WAIT(&c, r.done, 5000);
+	assert_int_equal(r.code, -EPROTO);
+
+	ask(&c, &s, (struct http_ask){ .method = "POST", .path = "/etcdserverpb.Watch/Watch",
+				       .headers = grpc_headers, .body = watch_a, .len = 10,
+				       .keep_open = true });
+	WAIT(&c, s.bytes, 5000);
+	/* A field of type 7. */
+	assert_int_equal(http_send(s.request, "\0\0\0\0\1\x0f", 6), 0);
+	WAIT(&c, s.done, 5000);
+	assert_string_equal(s.grpc_status, "13");
+	end(&c);
+	etcd_end(&e);
+}
+
 /* A stream that waits costs nothing: no turns of the loop but our own tick's. */
 static void test_an_open_stream_does_not_spin(void **state)
 {
@@ -367,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_a_callback_may_ask_again),
 		WITH_FOLDER(test_both_ways_at_once_over_http2),
 		WITH_FOLDER(test_http2_over_tls_with_a_certificate_by_another_name),
+		WITH_FOLDER(test_a_server_ends_a_stream_that_we_keep_open),
 		WITH_FOLDER(test_an_open_stream_does_not_spin),
 	};
 
