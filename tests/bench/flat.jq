@@ -34,6 +34,15 @@ elif .what == "feeds_feed" then
 	"feeds_s feed \(.round) \(.s)", "feeds_mb feed 0 \(.rss_mb)"
 elif .what == "feeds_change" then
 	"feeds_ms change 0 \(.p99_ms)"
+elif .what == "many_cold" then
+	"many_s cold \(.round) \(.s)"
+elif .what == "many_change" then
+	"many_percent changes 0 \(.percent)", "many_percent quiet 0 \(.quiet_percent)",
+	"many_apply p50 0 \(.p50_ms)", "many_apply p99 0 \(.p99_ms)"
+elif .what == "many_wakeups" then
+	"many_wakeups idle 0 \(.per_s)"
+elif .what == "many_idle" then
+	"many_mb idle 0 \(.rss_mb)"
 else
 	empty
 end

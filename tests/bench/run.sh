@@ -59,21 +59,26 @@ targets() {
 		feeds    feeds_s     feed    raw  <=  1.60
 		feeds    feeds_mb    feed    0    <=  700
 		feeds    feeds_ms    change  0    <=  20
+		many     many_s        cold     0  <=  2
+		many     many_percent  changes  0  <=  10
+		many     many_mb       idle     0  <=  30
+		many     many_wakeups  idle     0  <=  0.1
 	END
 }
 
 usage() {
 	cat <<-'END'
 		usage: run.sh [PART...] [--rounds N] [--seconds X] [--variants "NAME..."] [--strict] [--report]
-		  parts (default: all but feeds and routes):
+		  parts (default: all but feeds, many and routes):
 		    paths         pod to pod against kernel VXLAN and plain routing
 		    services      a global service against its backend's address, nftables DNAT and sidecars
 		    prog          the programs by BPF_PROG_TEST_RUN
 		    control       planning and applying 10 000 services
 		    scrape        /metrics of 250 clusters and 1 000 services, end to end
 		    feeds         a million values from etcd; a change on the server until it is in the map
+		    many          250 clusters by dir feeds: start, 325 changes a second; an idle agent
 		    routes        microbenchmark of lookup structures
-		  --rounds N      interleaved rounds (default 9 for paths, 15 for services, 3 for feeds)
+		  --rounds N      interleaved rounds (default 9 for paths, 15 for services, 3 for feeds and many)
 		  --seconds X     length of one measurement (default 0.4)
 		  --variants      of paths: plain kvxlan tunnel native plain6 native6 kvxlan6 tunnel6 (default: the first six)
 		  --strict        exit status 1 when a target is missed
@@ -93,7 +98,7 @@ while [ $# -gt 0 ]; do
 	--strict) strict=1 ;;
 	--report) report_only=1 ;;
 	--help) usage; exit 0 ;;
-	paths | services | prog | control | scrape | feeds | routes) parts+=("$1") ;;
+	paths | services | prog | control | scrape | feeds | many | routes) parts+=("$1") ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	shift
@@ -109,6 +114,7 @@ agents=()
 proxies=()
 cgroup=
 stats_before=
+inotify_before=
 
 say() { echo "bench: $*" >&2; }
 die() {
@@ -130,10 +136,13 @@ done
 . "$here/services.sh"
 # shellcheck source=tests/bench/feeds.sh
 . "$here/feeds.sh"
+# shellcheck source=tests/bench/many.sh
+. "$here/many.sh"
 
 clean_up() {
 	local pid name
 	[ -z "$stats_before" ] || sysctl -qw kernel.bpf_stats_enabled="$stats_before"
+	[ -z "$inotify_before" ] || sysctl -qw fs.inotify.max_user_instances="$inotify_before"
 	for pid in "${agents[@]}"; do kill "$pid" 2>/dev/null || true; done
 	for pid in "${agents[@]}"; do
 		wait_for 5 is_gone "$pid" || kill -KILL "$pid"
@@ -185,6 +194,7 @@ if [ -z "$report_only" ]; then
 		control) run_tool control_bench ;;
 		scrape) run_tool scrape_bench ;;
 		feeds) : "${rounds:=3}"; part_feeds ;;
+		many) : "${rounds:=3}"; part_many ;;
 		routes) run_tool routes_bench ;;
 		esac
 		rounds=$rounds_were
