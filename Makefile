@@ -176,6 +176,7 @@ install: $(B)/xmesh ## into DESTDIR and PREFIX
 	install -D -m 644 packaging/xmesh.yaml.example $(DESTDIR)$(PREFIX)/share/doc/xmesh/xmesh.yaml
 	install -D -m 644 packaging/grafana/xmesh.json $(DESTDIR)$(PREFIX)/share/doc/xmesh/grafana/xmesh.json
 	install -D -m 644 packaging/prometheus/xmesh.rules.yaml $(DESTDIR)$(PREFIX)/share/doc/xmesh/prometheus/xmesh.rules.yaml
+	install -D -m 644 packaging/rbac.yaml $(DESTDIR)$(PREFIX)/share/doc/xmesh/rbac.yaml
 
 clean: ## remove build/
 	rm -rf $(B)

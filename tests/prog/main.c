@@ -28,8 +28,8 @@ int main(void)
 {
 	size_t max = n_pod_rows + n_net_rows + n_native_rows + n_dev_rows + n_xdp_rows +
 		     n_identity_rows + n_probe_rows + n_service_rows + n_flow_rows + n_vip_rows +
-		     n_vip_icmp_rows + n_vip_node_rows + n_latency_rows + n_latency_tests + n_dryrun_tests +
-		     latency_n_tests() + n_loop_tests + n_memo_tests + n_stack_tests + 1;
+		     n_vip_icmp_rows + n_vip_node_rows + n_latency_rows + n_latency_tests +
+		     n_flow_event_tests + n_dryrun_tests + latency_n_tests() + n_loop_tests + n_memo_tests + n_stack_tests + 1;
 	auto_free struct CMUnitTest *tests = calloc(max, sizeof(*tests));
 	size_t n = 0;
 	int failed;
@@ -52,6 +52,8 @@ int main(void)
 	n = latency_add_tests(tests, n);
 	for (size_t i = 0; i < n_latency_tests; i++)
 		tests[n++] = latency_tests[i];
+	for (size_t i = 0; i < n_flow_event_tests; i++)
+		tests[n++] = flow_event_tests[i];
 	for (size_t i = 0; i < n_dryrun_tests; i++)
 		tests[n++] = dryrun_tests[i];
 	for (size_t i = 0; i < n_loop_tests; i++)

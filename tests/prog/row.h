@@ -77,6 +77,8 @@ extern const struct CMUnitTest loop_tests[];
 extern const size_t n_loop_tests;
 extern const struct CMUnitTest latency_tests[];
 extern const size_t n_latency_tests;
+extern const struct CMUnitTest flow_event_tests[];
+extern const size_t n_flow_event_tests;
 /* Those of tables of their own: appended to @tests, which has @n; returns how many are there then. */
 size_t latency_add_tests(struct CMUnitTest *tests, size_t n);
 size_t latency_n_tests(void);
