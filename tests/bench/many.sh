@@ -38,6 +38,7 @@ many_config() { # many_config NAME PEERS FEEDS
 
 many_start() { # many_start NAME: many_pid; many_s is how long it took until it was ready
 	local from to listener sock=$work/many/$1.sock
+	rm -f "$sock" "$work/many/ready"
 	many_feeds ready "$sock" >"$work/many/ready" &
 	listener=$!
 	proxies+=("$listener")
