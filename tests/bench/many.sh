@@ -74,7 +74,10 @@ many_cpu() { # seconds of CPU that the agent took so far
 	# Its name has no blank in it.
 	awk -v hz="$(getconf CLK_TCK)" '{ printf "%.2f", ($14 + $15) / hz }' "/proc/$many_pid/stat"
 }
-many_apply() { many_xmesh all --json status | jq -c '[.. | objects | .apply_seconds? // empty][0]'; }
+many_apply() { # [{le, count}...] of xmesh_apply_seconds; the last one is all of them
+	many_xmesh all metrics | sed -n 's/^xmesh_apply_seconds_bucket{le="\(.*\)"} /\1 /p' |
+		jq -Rnc '[inputs | split(" ") | {le: (if .[0] == "+Inf" then 1e9 else .[0] | tonumber end), count: .[1] | tonumber}]'
+}
 
 many_change() {
 	local before after cpu quiet from
@@ -92,9 +95,9 @@ many_change() {
 		# The bound of the bucket in which that share of the observations is reached.
 		def quantile($q): . as $all | ($all[-1].count * $q) as $want |
 			(map(select(.count >= $want)) | first | .le * 1000);
-		[range($after.buckets | length) | {le: $after.buckets[.].le,
-			count: ($after.buckets[.].count - $before.buckets[.].count)}] as $new |
-		{what: "many_change", percent: $cpu, quiet_percent: $quiet, applies: ($after.count - $before.count),
+		[range($after | length) | {le: $after[.].le,
+			count: ($after[.].count - ($before[.].count // 0))}] as $new |
+		{what: "many_change", percent: $cpu, quiet_percent: $quiet, applies: $new[-1].count,
 		 p50_ms: ($new | quantile(0.5)), p99_ms: ($new | quantile(0.99))} + .' "$work/many/changed" >>"$results"
 }
 
