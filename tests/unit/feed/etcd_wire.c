@@ -33,7 +33,8 @@ static void fill_kvs(Etcdpb__KeyValue kvs[KEYS], uint8_t keys[KEYS][8], uint8_t 
 	memset(value, 'v', 300);
 	for (int i = 0; i < KEYS; i++) {
 		etcdpb__key_value__init(&kvs[i]);
-		snprintf((char *)keys[i], 8, "/k/%d", i);
+		memcpy(keys[i], "/k/0", 4);
+		keys[i][3] = (uint8_t)('0' + i);
 		kvs[i].key = (ProtobufCBinaryData){ 4, keys[i] };
 		kvs[i].value = (ProtobufCBinaryData){ (size_t)i * 150, value };
 		kvs[i].create_revision = INT64_MAX;
