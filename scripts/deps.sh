@@ -9,8 +9,9 @@ build=(gcc clang make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev lib
 	libmnl-dev libuv1-dev libjson-c-dev libyaml-dev libsmartcols-dev libsystemd-dev uthash-dev
 	libxxhash-dev libmicrohttpd-dev libcurl4-openssl-dev libprotobuf-c-dev protobuf-c-compiler
 	libzstd-dev libcmocka-dev)
-unit=(iproute2 iputils-ping git nftables iptables procps kmod etcd-server openssl)
-demo=(curl traceroute python3 socat jq util-linux)
+unit=(iproute2 iputils-ping git nftables iptables procps kmod etcd-server openssl
+	ca-certificates python3)
+demo=(curl traceroute socat jq util-linux)
 check=(iperf3 ethtool tcpdump haproxy etcd-client shellcheck debootstrap qemu-system-x86 cpio
 	busybox-static wireguard-tools xz-utils zstd man-db prometheus
 	chromium chromium-driver)

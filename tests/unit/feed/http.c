@@ -341,7 +341,11 @@ static void test_a_server_ends_a_stream_that_we_keep_open(void **state)
 				       .headers = grpc_headers, .body = watch_a, .len = 10,
 				       .keep_open = true });
 	WAIT(&c, r.done, 5000);
-	assert_int_equal(r.code, -EPROTO);
+	/* curl 8 gives the headers out; 7.88 keeps them for itself. */
+	if (r.code)
+		assert_int_equal(r.code, -EPROTO);
+	else
+		assert_string_equal(r.grpc_status, "12");
 
 	ask(&c, &s, (struct http_ask){ .method = "POST", .path = "/etcdserverpb.Watch/Watch",
 				       .headers = grpc_headers, .body = watch_a, .len = 10,
