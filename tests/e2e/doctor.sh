@@ -69,6 +69,42 @@ broken() {
 }
 t "a feed that cannot be read, with file and line" broken
 
+# A source that does not answer: the steps before the first that is wrong are well, those after it are skipped.
+elsewhere() { # FEED: doctor of a configuration whose west is FEED
+	sed "s|\(name: west.*feed: \){[^}]*}|\1$1|" "$LAB_DIR/east-1.yaml" >"$LAB_DIR/elsewhere.yaml"
+	grep -qF "$1" "$LAB_DIR/elsewhere.yaml" || { echo "no feed of west in the configuration"; return 1; }
+	RC=0
+	lab_exec east-1 "$LAB_XMESH" --config "$LAB_DIR/elsewhere.yaml" --json doctor --peer west \
+		>"$LAB_DIR/doctor.json" 2>"$LAB_DIR/doctor.err" || RC=$?
+	cat "$LAB_DIR/doctor.err" "$LAB_DIR/doctor.json"
+}
+refused() {
+	elsewhere '{etcd: {endpoints: ["https://127.0.0.1:9"], prefix: /x}}'
+	[ "$RC" = 1 ] && row ok 'feed dns' 'west https' 'is known' &&
+		row bad 'feed tcp' 'west https' 'port 9: nothing listens there' &&
+		row skipped 'feed read' 'west etcd' 'no endpoint' && jq -e '.first | test("feed tcp")' "$LAB_DIR/doctor.json"
+}
+t "an etcd that nobody runs: TCP is named, what follows is skipped" refused
+nameless() {
+	elsewhere '{etcd: {endpoints: ["https://etcd.invalid:2379"], prefix: /x}}'
+	[ "$RC" = 1 ] && row bad 'feed dns' 'etcd.invalid' 'correct the name' &&
+		! row bad 'feed tcp' 'etcd.invalid' '.' 2>/dev/null
+}
+t "a name that is not known: DNS is named" nameless
+no_server() {
+	cat >"$LAB_DIR/kubeconfig" <<-END
+		apiVersion: v1
+		kind: Config
+		current-context: w
+		contexts: [{name: w, context: {cluster: w, user: u}}]
+		clusters: [{name: w, cluster: {server: "https://127.0.0.1:9"}}]
+		users: [{name: u, user: {token: abc}}]
+	END
+	elsewhere "{kubernetes: {kubeconfig: $LAB_DIR/kubeconfig}}"
+	[ "$RC" = 1 ] && row bad 'feed tcp' 'west https' 'port 9: nothing listens there'
+}
+t "a Kubernetes API that nobody serves: likewise" no_server
+
 away() {
 	lab_agent_stop east-1
 	doctor

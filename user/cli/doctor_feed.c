@@ -15,6 +15,7 @@
 #include "core/defs.h"
 #include "feed/cilium_config.h"
 #include "feed/feed.h"
+#include "feed/kubeconfig.h"
 
 #define CONNECT_MS 3000
 #define READ_MS 15000
@@ -160,6 +161,21 @@ static bool look_at_endpoints(struct doctor *d, const char *cluster, const struc
 	return reached;
 }
 
+/* Through a proxy the server's own name and port say nothing. */
+static bool look_at_api_server(struct doctor *d, const char *cluster, const struct config_source *source)
+{
+	struct kubeconfig *config;
+	bool reached = true;
+
+	/* Of a file that cannot be read, and of a pod's own account, the transport tells. */
+	if (!source->kubeconfig || kubeconfig_load(source->kubeconfig, source->context, &config, NULL))
+		return true;
+	if (!config->proxy)
+		reached = look_at_endpoint(d, cluster, config->server);
+	kubeconfig_free(config);
+	return reached;
+}
+
 static void look_at_source(struct doctor *d, const struct config_cluster *cluster,
 			   const struct config_source *source)
 {
@@ -175,6 +191,8 @@ static void look_at_source(struct doctor *d, const struct config_cluster *cluste
 		/* Of a file that cannot be read, the transport tells. */
 		reached = look_at_endpoints(d, cluster->name, client);
 		cilium_config_free(client);
+	} else if (source->kind == CONFIG_SOURCE_KUBERNETES) {
+		reached = look_at_api_server(d, cluster->name, source);
 	}
 	if (reached)
 		look_at_objects(d, cluster, source, subject);
