@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 
@@ -98,58 +97,6 @@ static int delete_name(const struct balance *b, const struct balance_op *op, str
 	return 0;
 }
 
-/*
- * A window of xm_maglev: the whole array's 64 MB would count as the agent's memory as long as they are
- * mapped.
- */
-struct window {
-	char *base;
-	size_t size;
-	uint32_t *slots;
-};
-
-static int window_open(int fd, uint64_t where, int prot, struct window *ret_window)
-{
-	size_t at = (where >> 32) * sizeof(uint32_t), before = at % (size_t)sysconf(_SC_PAGESIZE);
-	size_t size = before + (uint32_t)where * sizeof(uint32_t);
-	char *base = mmap(NULL, size, prot, MAP_SHARED, fd, (off_t)(at - before));
-
-	if (base == MAP_FAILED)
-		return -errno;
-	*ret_window = (struct window){ .base = base, .size = size, .slots = (void *)(base + before) };
-	return 0;
-}
-
-bool balance_slice_is(int maglev_fd, uint64_t where, const uint32_t *slots)
-{
-	struct window window;
-	bool same;
-
-	if (window_open(maglev_fd, where, PROT_READ, &window))
-		return false;
-	same = !memcmp(window.slots, slots, (uint32_t)where * sizeof(*slots));
-	munmap(window.base, window.size);
-	return same;
-}
-
-/* @slots, NULL = zeros, into the slice @where. */
-static int write_slice(const struct balance *b, uint64_t where, const uint32_t *slots, struct err *err)
-{
-	size_t size = (uint32_t)where * sizeof(*slots);
-	struct window window;
-	int code = window_open(b->plane->map_fd[PLANE_xm_maglev], where, PROT_READ | PROT_WRITE, &window);
-
-	if (code)
-		return err_set(err, code, "cannot map a slice of %s/xm_maglev: %s", b->plane->dir,
-			       strerror(-code));
-	if (slots)
-		memcpy(window.slots, slots, size);
-	else
-		memset(window.slots, 0, size);
-	munmap(window.base, window.size);
-	return 0;
-}
-
 int balance_apply(struct balance *b, const struct balance_plan *plan, size_t first, size_t end,
 		  uint64_t wall_s, uint32_t *lost, size_t *n_lost, struct err *err)
 {
@@ -164,7 +111,7 @@ int balance_apply(struct balance *b, const struct balance_plan *plan, size_t fir
 		k = i + 1;
 		switch (op->kind) {
 		case BALANCE_CLEAR_SLICE:
-			code = write_slice(b, where, NULL, err);
+			code = balance_write_slice(b->plane, where, NULL, err);
 			break;
 		case BALANCE_PUT_NAME:
 			code = put_name(b, op, err);
@@ -173,7 +120,7 @@ int balance_apply(struct balance *b, const struct balance_plan *plan, size_t fir
 			write_backend(&b->backends[op->number], &op->backend);
 			break;
 		case BALANCE_WRITE_SLICE:
-			code = write_slice(b, where, plan->slots + op->slice.at, err);
+			code = balance_write_slice(b->plane, where, plan->slots + op->slice.at, err);
 			break;
 		case BALANCE_FILTER_ON:
 			word = &balance_bits(b->filter, op->filter.scope)[op->filter.bit / 64];

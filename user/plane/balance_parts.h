@@ -121,6 +121,9 @@ int balance_tables(const struct plane *plane, bool strays, struct service_tables
 		   struct err *err);
 /* Whether the slice @where of xm_maglev holds @slots. False too when that cannot be told. */
 bool balance_slice_is(int maglev_fd, uint64_t where, const uint32_t *slots);
+/* @slots, NULL = zeros, into the slice @where, which is not empty. */
+int balance_write_slice(const struct plane *plane, uint64_t where, const uint32_t *slots,
+			struct err *err);
 __u64 *balance_bits(struct xm_vip_filter *filter, uint8_t scope);
 /*
  * Operations @first up to @end of @plan, until one fails. @lost, with room for plan->n_states: backends

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "core/defs.h"
 #include "plane/balance_parts.h"
@@ -283,45 +282,4 @@ int balance_tables(const struct plane *plane, bool strays, struct service_tables
 int balance_read(const struct plane *plane, struct service_tables **ret_tables, struct err *err)
 {
 	return balance_tables(plane, false, ret_tables, err);
-}
-
-int balance_share(const struct plane *plane, const struct xm_service *service, uint32_t number,
-		  uint32_t *ret_slots, uint32_t *ret_size, struct err *err)
-{
-	uint32_t first = (uint32_t)(service->where >> 32), size = (uint32_t)service->where, slots = 0;
-	void *p;
-	int code;
-
-	if (first > XM_MAGLEV_SLOTS || size > XM_MAGLEV_SLOTS - first)
-		return err_set(err, -EINVAL, "a slice of %u slots from %u on is none of xm_maglev", size,
-			       first);
-	code = balance_map(plane, PLANE_xm_maglev, BALANCE_MAGLEV_SIZE, PROT_READ, &p, err);
-	if (code)
-		return code;
-	for (uint32_t i = 0; i < size; i++)
-		slots += ((const uint32_t *)p)[first + i] == number;
-	munmap(p, BALANCE_MAGLEV_SIZE);
-
-	*ret_slots = slots;
-	*ret_size = size;
-	return 0;
-}
-
-int balance_slots(const struct plane *plane, uint32_t first, uint32_t n, uint32_t *ret_numbers,
-		  struct err *err)
-{
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	const size_t at = first * sizeof(uint32_t), from = at / page * page;
-	const size_t size = at - from + n * sizeof(uint32_t);
-	const int fd = plane->map_fd[PLANE_xm_maglev];
-	char *p;
-
-	if (fd < 0)
-		return err_set(err, -ENOENT, "%s/xm_maglev is not pinned", plane->dir);
-	p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, (off_t)from);
-	if (p == MAP_FAILED)
-		return err_set(err, -errno, "cannot map %s/xm_maglev: %s", plane->dir, strerror(errno));
-	memcpy(ret_numbers, p + (at - from), n * sizeof(uint32_t));
-	munmap(p, size);
-	return 0;
 }
