@@ -129,6 +129,15 @@ static void heard(struct http_request *r)
 
 /* ---- what curl calls ------------------------------------------------------------------------ */
 
+/* curl tells neither of its times before TLS is done; this is called when it begins. */
+static CURLcode on_greeting(CURL *easy, void *ssl_ctx, void *user)
+{
+	struct http_request *r = user;
+
+	r->greeting = true;
+	return CURLE_OK;
+}
+
 static int on_connected(void *user, char *ip, char *local_ip, int port, int local_port)
 {
 	struct http_request *r = user;
@@ -495,6 +504,8 @@ int http_start(struct http *http, const struct http_ask *ask, struct http_reques
 		return -ENOMEM;
 	}
 	curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
+	curl_easy_setopt(r->easy, CURLOPT_SSL_CTX_FUNCTION, on_greeting);
+	curl_easy_setopt(r->easy, CURLOPT_SSL_CTX_DATA, r);
 	curl_easy_setopt(r->easy, CURLOPT_PREREQFUNCTION, on_connected);
 	curl_easy_setopt(r->easy, CURLOPT_PREREQDATA, r);
 	curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header);

@@ -375,19 +375,17 @@ static int timeout_error(const struct http_request *r, struct err *err)
 {
 	const struct http *http = r->http;
 	unsigned long long ms = r->ask.connect_ms ? r->ask.connect_ms : CONNECT_MS;
-	curl_off_t resolved = 0, connected = 0;
+	curl_off_t resolved = 0;
 
 	if (r->silent)
 		return err_set(err, -ETIMEDOUT, "%s was silent for %llu ms: is it overloaded, stopped or cut "
 			       "off?", http->base, (unsigned long long)r->ask.silence_ms);
 	curl_easy_getinfo(r->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-	curl_easy_getinfo(r->easy, CURLINFO_CONNECT_TIME_T, &connected);
 	if (!resolved)
 		return err_set(err, -ETIMEDOUT, "cannot resolve %s of %s within %llu ms: does the DNS server "
 			       "in /etc/resolv.conf answer?", http->proxy ? http->proxy_host : http->host,
 			       http->base, ms);
-	/* curl 7.88 gives no time of connecting before TLS is done too. */
-	if (!connected && !says(r, "SSL"))
+	if (!r->greeting)
 		return err_set(err, -ETIMEDOUT, "cannot connect to %s within %llu ms: is the host up, and do "
 			       "routes and firewalls let us there?", http->base, ms);
 	return err_set(err, -ETIMEDOUT, "%s takes connections, but did not greet within %llu ms: is the server "
@@ -423,6 +421,9 @@ static int transfer_error(const struct http_request *r, struct err *err)
 	if (says(r, "wrong version number"))
 		return err_set(err, -EPROTO, "%s speaks no TLS: is the port right, or is it http://?",
 			       http->base);
+	if (!r->connected && says(r, "unexpected eof"))
+		return err_set(err, -EPROTO, "%s hung up when asked for TLS: perhaps it speaks no TLS; is the port "
+			       "right, or is it http://?", http->base);
 	if (!r->connected && r->result == CURLE_SSL_CONNECT_ERROR)
 		return err_set(err, -EPROTO, "cannot agree on TLS with %s: %s", http->base, detail(r));
 	if (n == ETIMEDOUT || says(r, "timed out"))

@@ -54,6 +54,7 @@ struct http_request {
 	CURLcode result;
 	bool silent;           /* that was because of silence */
 
+	bool greeting;      /* TCP is connected, TLS has begun */
 	bool connected, suspect;
 	uint64_t heard_ms;     /* uv_now() of the last byte */
 };
